@@ -1,0 +1,40 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Database } from './schema.ts';
+
+/** How to reach PostgreSQL: a URL, or the parts of one (a unix socket's folder is a host). */
+export type Connection = string | { host: string; user: string; database: string; port?: number; password?: string };
+
+export interface ConnectOptions {
+  /** Connections in the pool. */
+  poolSize?: number;
+  /** Milliseconds that a query may wait for a free connection. */
+  acquireMs?: number;
+  /** Milliseconds that one statement may run. */
+  statementMs?: number;
+  /** Told of errors on idle connections, such as a restart of the server. */
+  onIdleError?: (error: Error) => void;
+}
+
+export function poolConfig(connection: Connection): pg.PoolConfig {
+  return typeof connection === 'string' ? { connectionString: connection } : connection;
+}
+
+/**
+ * A pool of connections. `destroy()` closes them.
+ * Waiting for a connection and running a statement are both bounded, so that a database that hangs is an error, not silence.
+ */
+export function connect(connection: Connection, options: ConnectOptions = {}): Kysely<Database> {
+  const pool = new pg.Pool({
+    ...poolConfig(connection),
+    max: options.poolSize ?? 10,
+    connectionTimeoutMillis: options.acquireMs ?? 5_000,
+    statement_timeout: options.statementMs ?? 15_000,
+    query_timeout: (options.statementMs ?? 15_000) + 1_000,
+    keepAlive: true,
+    application_name: 'parley',
+  });
+  // Without a listener an error on an idle connection would end the process.
+  pool.on('error', (error) => options.onIdleError?.(error));
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}

@@ -1,0 +1,12 @@
+import { type Kysely, type Migration, Migrator } from 'kysely';
+import * as foundation from './migration/001-foundation.ts';
+import type { Database } from './schema.ts';
+
+const migrations: Record<string, Migration> = { '001-foundation': foundation };
+
+/** Brings the database to this version's schema. Safe when several replicas start at once: Kysely holds an advisory lock. */
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
