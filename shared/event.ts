@@ -5,7 +5,7 @@ import { metricsSchema, turnMedium, turnPartSchema } from './turn.ts';
 
 /** Milliseconds since the epoch. */
 const time = z.number();
-const bytes = z.instanceof(Uint8Array);
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const base = { conversationId: z.string(), at: time };
 const inTurn = { ...base, turnId: z.string() };
 const sentence = z.int().min(0);
