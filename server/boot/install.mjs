@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+// Plain JavaScript without dependencies: it runs before there are any, on whatever Node the machine has.
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+const modules = path.join(root, 'node_modules');
+const stampFile = path.join(modules, '.parley-install');
+const lockFile = path.join(modules, '.parley-install.lock');
+const node = path.join(modules, 'node', 'bin', 'node');
+const OLDEST_NODE = 20;
+const INSTALL_MS = 15 * 60_000;
+const OUTPUT_BYTES = 64_000;
+
+/**
+ * Installs the packages that the lock file names, unless they are installed already (then: no network, a few milliseconds).
+ * Starts at the same time wait for each other. Resolves to the path of the pinned Node's binary.
+ * Throws an Error whose message is for people; the caller prints it and ends.
+ */
+export async function ensureInstalled() {
+  const major = Number.parseInt(process.versions.node, 10);
+  if (major < OLDEST_NODE) throw new Error(`parley needs Node ${OLDEST_NODE} or newer, this is ${process.version}`);
+  if (isInstalled()) return node;
+  fs.mkdirSync(modules, { recursive: true });
+  await lock();
+  try {
+    if (!isInstalled()) await install();
+  } finally {
+    fs.rmSync(lockFile, { force: true });
+  }
+  return node;
+}
+
+/** The message of an error for people goes to stderr as one line; any other error keeps its stack. */
+export function fail(error) {
+  console.error(`parley: ${error.message}`);
+  process.exit(1);
+}
+
+function workspace() {
+  return fs
+    .readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && fs.existsSync(path.join(root, entry.name, 'package.json')))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+function fingerprint() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+  const manifests = workspace().map((name) => path.join(name, 'package.json'));
+  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests]) {
+    hash.update(`\0${file}\0`).update(fs.readFileSync(path.join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
+function isInstalled() {
+  const parts = [node, ...workspace().map((name) => path.join(root, name, 'node_modules'))];
+  if (!parts.every((part) => fs.existsSync(part))) return false;
+  return fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === fingerprint();
+}
+
+async function install() {
+  const { packageManager } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  console.error('parley: installing packages (the first time takes a minute) …');
+  const words = ['--yes', packageManager, 'install', '--frozen-lockfile', '--trust-lockfile', '--no-ignore-scripts'];
+  // Settings that a user's own configuration may carry and that would leave something out.
+  words.push('--node-linker', 'isolated', '--config.production=false', '--config.confirm-modules-purge=false');
+  const child = spawn('npx', words, {
+    cwd: root,
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  if (child.pid !== undefined) fs.writeFileSync(lockFile, `${process.pid} ${-child.pid}`);
+  const end = (signal) => {
+    endGroup(child, signal);
+    process.exit(1);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.once(signal, end);
+  const limit = setTimeout(() => endGroup(child, 'SIGKILL'), INSTALL_MS);
+  const { ok, output } = await outcome(child);
+  clearTimeout(limit);
+  for (const signal of signals) process.removeListener(signal, end);
+  if (!ok || !fs.existsSync(node)) throw new Error(`packages could not be installed:\n${output}`);
+  fs.writeFileSync(stampFile, fingerprint());
+}
+
+function endGroup(child, signal) {
+  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
+}
+
+function outcome(child) {
+  let output = '';
+  const keep = (chunk) => {
+    output = (output + chunk).slice(-OUTPUT_BYTES);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ ok: false, output: `${output}npx cannot be started: ${error.message}` }));
+    child.once('close', (code) => resolve({ ok: code === 0, output }));
+  });
+}
+
+/** What the install sees: the user's registry, proxy and credentials, but no setting that would change what is installed. */
+function environment() {
+  const env = { ...process.env };
+  for (const name of Object.keys(env)) {
+    const setting = /^p?npm_config_(.*)$/i.exec(name)?.[1];
+    const wanted =
+      setting === undefined || /registry|proxy|auth|cert|key|^ca(file)?$|ssl|cache|config$|fetch/i.test(setting);
+    if (!wanted || /^npm_(package|lifecycle|command)/.test(name)) delete env[name];
+  }
+  delete env.NODE_ENV;
+  // A half-installed pinned Node must not be the one that installs.
+  const folders = (env.PATH ?? '')
+    .split(path.delimiter)
+    .filter((folder) => !folder.endsWith(path.join('node_modules', '.bin')));
+  env.PATH = [path.dirname(process.execPath), ...folders].join(path.delimiter);
+  return {
+    ...env,
+    CI: 'true',
+    // The lock file does not list the package manager itself; npx has already chosen the pinned one.
+    pnpm_config_pm_on_fail: 'ignore',
+    npm_config_ignore_scripts: 'false',
+    npm_config_include: 'dev\n\noptional',
+    npm_config_global: 'false',
+    npm_config_dry_run: 'false',
+    npm_config_package_lock_only: 'false',
+    npm_config_min_release_age: '0',
+    npm_config_script_shell: '/bin/sh',
+    npm_config_update_notifier: 'false',
+  };
+}
+
+/** Waits until no other start is installing. The lock names the start's process and its installer's group. */
+async function lock() {
+  const deadline = performance.now() + INSTALL_MS;
+  for (let waits = 0; ; waits += 1) {
+    try {
+      fs.writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw new Error(`${modules} cannot be written: ${error.message}`);
+    }
+    breakStaleLock();
+    if (waits === 1) console.error('parley: another start is installing packages; waiting for it …');
+    if (performance.now() > deadline)
+      throw new Error(`another start has been installing for too long; see ${lockFile}`);
+    await sleep(100);
+  }
+}
+
+function breakStaleLock() {
+  try {
+    const held = fs.readFileSync(lockFile, 'utf8');
+    const fresh = Date.now() - fs.statSync(lockFile).mtimeMs < INSTALL_MS;
+    // Empty: its writer is between creating and writing it.
+    if (fresh && (held === '' || held.split(' ').some((pid) => isAlive(Number(pid))))) return;
+    // Renamed first, so that of two starts that find it stale one removes it and the other does not remove its successor.
+    const aside = `${lockFile}.${process.pid}`;
+    fs.renameSync(lockFile, aside);
+    if (fs.readFileSync(aside, 'utf8') === held) fs.rmSync(aside);
+    else fs.renameSync(aside, lockFile);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}

@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+
+// A terminal's Ctrl-C reaches every process of its group, and npm passes on what it gets: one press, several signals.
+const SAME_SIGNAL_MS = 500;
+
+/**
+ * Runs a program on `node` with this process's input and output, passes signals on, and resolves to its exit code.
+ * The program has an IPC channel that closes when this process ends, however it ends: see `onParentGone`.
+ *
+ * `ownGroup: true` takes the program out of the terminal's group: it gets each signal once, from here. A program that
+ * reads the terminal must stay in the group; the terminal itself then delivers Ctrl-C to it.
+ */
+export function launch(node, args, { ownGroup }) {
+  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], detached: ownGroup });
+  const terminalDelivers = !ownGroup && hasTerminal();
+  const latest = new Map();
+  const pass = (signal) => {
+    const since = performance.now() - (latest.get(signal) ?? Number.NEGATIVE_INFINITY);
+    if (since < SAME_SIGNAL_MS || (signal === 'SIGINT' && terminalDelivers)) return;
+    latest.set(signal, performance.now());
+    child.kill(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal]));
+  });
+}
+
+function hasTerminal() {
+  try {
+    fs.closeSync(fs.openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,41 @@
+import { onParentGone } from '@parley/server/boot/parent';
+import type { TestProject } from 'vitest/node';
+import { makeTemplate, type Server, startPostgres, sweepFolders } from './postgres.ts';
+import { startRedis } from './redis.ts';
+import { RedisUnavailable } from './redis-binary.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The run's PostgreSQL. */
+    postgres: Server;
+    /** The run's Redis, or why there is none. */
+    redis: { url: string } | { missing: string };
+  }
+}
+
+/** One PostgreSQL and one Redis for the whole run. Both end with this process, even when it is killed. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Killed `npm test`: nothing is left to report to.
+  onParentGone(() => process.exit(1));
+  sweepFolders();
+  const [postgres, redis] = await Promise.all([startPostgres(), sharedRedis()]);
+  await makeTemplate(postgres.connection);
+  project.provide('postgres', postgres.connection);
+  project.provide('redis', redis.context);
+  return async () => {
+    await Promise.all([postgres.stop(), redis.stop()]);
+  };
+}
+
+async function sharedRedis() {
+  const given = process.env.REDIS_URL;
+  if (given !== undefined && given !== '') return { context: { url: given }, stop: async () => {} };
+  try {
+    const redis = await startRedis();
+    return { context: { url: redis.url }, stop: redis.stop };
+  } catch (error) {
+    if (!(error instanceof RedisUnavailable)) throw error;
+    console.error(error.message);
+    return { context: { missing: error.message }, stop: async () => {} };
+  }
+}
