@@ -1,6 +1,10 @@
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Database } from './schema.ts';
+
+/** The database, or a transaction in it. */
+export type Db = Kysely<Database>;
+export type Trx = Transaction<Database>;
 
 /** How to reach PostgreSQL: a URL, or the parts of one (a unix socket's folder is a host). */
 export type Connection = string | { host: string; user: string; database: string; port?: number; password?: string };

@@ -131,7 +131,12 @@ export interface TurnTable {
 export interface TurnProgressTable {
   turn_id: string;
   generation: number;
-  bubbles: string[];
+  bubbles: Json<string[]>;
+}
+
+export interface ErasureTable {
+  digest: Buffer;
+  erased_at: Time;
 }
 
 export interface MessageTable {
@@ -181,6 +186,7 @@ export interface Database {
   conversations: ConversationTable;
   turns: TurnTable;
   turn_progress: TurnProgressTable;
+  erasures: ErasureTable;
   messages: MessageTable;
   segments: SegmentTable;
 }

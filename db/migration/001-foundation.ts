@@ -107,6 +107,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     ) with (fillfactor = 70)`,
     sql`create unique index turns_one_running on turns (conversation_id) where status = 'running'`,
     sql`create index turns_queue on turns (conversation_id, created_at, id) where status = 'queued'`,
+    sql`create index conversations_deleted on conversations (deleted_at) where deleted_at is not null`,
     sql`create index turns_lease on turns (lease_until) where status = 'running'`,
     sql`create index turns_unannounced on turns (ended_at) where not announced`,
     sql`create index turns_conversation on turns (conversation_id, created_at, id)`,
@@ -114,8 +115,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     sql`create table turn_progress (
       turn_id uuid primary key references turns on delete cascade,
       generation integer not null,
-      bubbles text[] not null
+      bubbles jsonb not null
     ) with (fillfactor = 50)`,
+    // A conversation that was erased leaves no row; the digest of its owner and id still tells its owner that it is gone.
+    sql`create table erasures (
+      digest bytea primary key,
+      erased_at timestamptz(3) not null default now()
+    )`,
     sql`create table messages (
       id uuid primary key,
       conversation_id uuid not null references conversations on delete cascade,

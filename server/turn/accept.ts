@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import type { Db, Trx } from '@parley/db/connect';
+import { type ConversationRow, lockConversation, type Owner } from '@parley/db/repository/conversation';
+import { findMessage, insertMessage, type MessageRow } from '@parley/db/repository/message';
+import { findTurn, insertTurn, listOpenTurns, type TurnRow } from '@parley/db/repository/turn';
+import type { TurnRequest } from '@parley/db/schema';
+import { newId } from '@parley/shared/id';
+import { limits } from '@parley/shared/limits';
+import type { MessagePart } from '@parley/shared/message';
+import { ParleyError } from '@parley/shared/reason';
+import type { TurnMedium } from '@parley/shared/turn';
+
+export interface AcceptInput {
+  owner: Owner;
+  conversationId: string;
+  turnId: string;
+  input: TurnMedium;
+  request: TurnRequest;
+  /** The message to store, one that is stored already (another try of its turn), or none (the agent speaks first). */
+  message: { parts: MessagePart[] } | { id: string } | null;
+  retryOf: string | null;
+  /** What to do behind a running turn. */
+  onBusy: 'reject' | 'queue';
+  claim: { replica: string; leaseMs: number };
+  /** Looked at under the conversation's lock; throws to refuse. */
+  check?: (trx: Trx, conversation: ConversationRow) => Promise<void>;
+}
+
+export type Acceptance =
+  | { kind: 'accepted'; turn: TurnRow; message: MessageRow | null; revision: number; before: number }
+  | { kind: 'duplicate'; turn: TurnRow; message: MessageRow | null }
+  | { kind: 'busy'; running: TurnRow; waiting: number };
+
+/** What makes two sends of one id the same send. Text, never keys in another order: `request` is built in one place. */
+export function requestHash(value: { conversationId: string; request: TurnRequest; retryOf: string | null }): Buffer {
+  const { parts, pageContext, assistantId, model, speak, instruction } = value.request;
+  const body = [value.conversationId, parts, pageContext, assistantId, model, speak, instruction, value.retryOf];
+  return createHash('sha256').update(JSON.stringify(body)).digest();
+}
+
+/**
+ * Commits a turn with its user's message, or says that the conversation is busy. Exactly once for an id, also under
+ * concurrent calls on any replicas: the conversation's row is locked first, the turn's primary key decides.
+ * @throws ParleyError NOT_FOUND, CONVERSATION_DELETED, CONVERSATION_ENDED, IDEMPOTENCY_CONFLICT, TURN_IN_PROGRESS
+ */
+export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
+  const hash = requestHash(input);
+  return await db.transaction().execute(async (trx) => {
+    const conversation = await lockConversation(trx, input.owner, input.conversationId);
+    const known = await findTurn(trx, input.turnId);
+    if (known) return await again(trx, input, known, hash);
+    if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
+    await input.check?.(trx, conversation);
+    const open = await listOpenTurns(trx, conversation.id);
+    const [first] = open;
+    if (first) {
+      const waiting = open.filter((turn) => turn.status === 'queued').length;
+      if (input.onBusy === 'reject') return { kind: 'busy', running: first, waiting };
+      if (waiting >= limits.queuedTurns)
+        throw new ParleyError('TURN_IN_PROGRESS', { details: { waiting, limit: limits.queuedTurns } });
+    }
+    const before = Number(conversation.revision);
+    const stored = await storeMessage(trx, input);
+    const turn = await insertTurn(trx, {
+      id: input.turnId,
+      conversationId: conversation.id,
+      owner: input.owner,
+      input: input.input,
+      requestHash: hash,
+      request: input.request,
+      retryOf: input.retryOf,
+      userMessageId: stored.message?.id ?? null,
+      claim: first ? null : input.claim,
+    });
+    return { kind: 'accepted', turn, message: stored.message, revision: stored.revision ?? before, before };
+  });
+}
+
+async function again(trx: Trx, input: AcceptInput, turn: TurnRow, hash: Buffer): Promise<Acceptance> {
+  if (turn.tenant_id !== input.owner.tenant || turn.user_id !== input.owner.userId) throw new ParleyError('NOT_FOUND');
+  if (turn.conversation_id !== input.conversationId || !turn.request_hash.equals(hash))
+    throw new ParleyError('IDEMPOTENCY_CONFLICT');
+  const message = turn.user_message_id ? await findMessage(trx, turn.user_message_id) : undefined;
+  return { kind: 'duplicate', turn, message: message ?? null };
+}
+
+async function storeMessage(trx: Trx, input: AcceptInput): Promise<{ message: MessageRow | null; revision?: number }> {
+  if (input.message === null) return { message: null };
+  if ('id' in input.message) return { message: (await findMessage(trx, input.message.id)) ?? null };
+  return await insertMessage(trx, {
+    id: newId(),
+    conversation_id: input.conversationId,
+    tenant_id: input.owner.tenant,
+    turn_id: input.turnId,
+    role: 'human',
+    kind: 'text',
+    status: 'complete',
+    parts: input.message.parts,
+  });
+}

@@ -1,0 +1,153 @@
+import { findAssistant } from '@parley/db/repository/assistant';
+import { getConversation } from '@parley/db/repository/conversation';
+import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
+import type { TurnRow } from '@parley/db/repository/turn';
+import { findUser, toProfile } from '@parley/db/repository/user';
+import type { Event } from '@parley/shared/event';
+import { type Locale, localeOf } from '@parley/shared/explain';
+import { textOf } from '@parley/shared/message';
+import { ModelError } from '../model/port.ts';
+import { BubbleSplitter, type Piece } from './bubble.ts';
+import type { TurnPorts } from './ports.ts';
+import { buildPrompt } from './prompt.ts';
+import type { Recorder } from './recorder.ts';
+import { reply } from './reply.ts';
+import { SentenceSplitter } from './sentence.ts';
+import type { Timing } from './timing.ts';
+
+export interface AnswerOptions {
+  turn: TurnRow;
+  /** The user's message; none when the agent speaks first. */
+  message: MessageRow | null;
+  recorder: Recorder;
+  timing: Timing;
+  signal: AbortSignal;
+  /** Told the user's locale as soon as it is known, for what is said about a failure. */
+  onLocale: (locale: Locale) => void;
+}
+
+/** Han characters: what a user writes tells more than a locale that was never set. */
+const han = /\p{Script=Han}/u;
+
+/**
+ * Streams the model's answer to a turn into the recorder, as deltas and as sentences. Returns when the model has finished;
+ * whatever it throws, all that the model gave before has been pushed.
+ * @throws ModelError, Stopped (the signal's reason), database errors
+ */
+export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<void> {
+  const { turn, message, recorder, timing, signal } = options;
+  const owner = { tenant: turn.tenant_id, userId: turn.user_id };
+  const [conversation, user] = await Promise.all([
+    getConversation(ports.db, owner, turn.conversation_id),
+    findUser(ports.db, turn.tenant_id, turn.user_id),
+  ]);
+  const assistantId = turn.request.assistantId ?? conversation.assistant_id;
+  const [assistant, history] = await Promise.all([
+    assistantId ? findAssistant(ports.db, turn.tenant_id, assistantId) : undefined,
+    ports.history.read(turn.conversation_id, Number(conversation.revision)),
+  ]);
+  const written = message ? textOf(message.parts) : '';
+  const spoken = user?.locale ?? assistant?.language ?? (han.test(written) ? 'zh' : 'en');
+  options.onLocale(localeOf(spoken));
+  signal.throwIfAborted();
+
+  const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken);
+  if (turn.input === 'greeting' && assistant?.greeting) {
+    await voice.say(assistant.greeting);
+    voice.end();
+    return;
+  }
+  const before = message
+    ? history.messages.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
+    : history.messages;
+  const prompt = buildPrompt({
+    assistant: assistant ? { systemPrompt: assistant.system_prompt, language: assistant.language } : null,
+    profile: toProfile(user),
+    pageContext: turn.request.pageContext,
+    history: message ? [...before, inEvent(toMessage(message))] : before,
+    ...(turn.request.instruction !== undefined && { instruction: turn.request.instruction }),
+    budget: ports.budget,
+    locale: spoken,
+    model: turn.request.model ?? assistant?.model ?? ports.model.model,
+  });
+  const parts = reply(
+    ports.model,
+    {
+      messages: prompt.messages,
+      model: turn.request.model ?? assistant?.model ?? undefined,
+      temperature: assistant?.temperature ?? undefined,
+      locale: spoken,
+      purpose: turn.input === 'greeting' ? 'greeting' : 'answer',
+    },
+    { ...ports.deadlines, onAttempt: () => timing.attempt() },
+    signal,
+  );
+  timing.tokensIn = prompt.tokens;
+  try {
+    for await (const part of parts) {
+      if (part.type === 'text') await voice.say(part.text);
+      else if (part.type === 'usage') {
+        timing.tokensIn = part.tokensIn;
+        timing.tokensOut = part.tokensOut;
+      } else if (part.reason === 'content_filter' || part.reason === 'tool_calls') {
+        throw new ModelError('MODEL_INCOMPLETE', { transient: false, message: part.reason });
+      }
+    }
+  } finally {
+    timing.modelEnded();
+    voice.end();
+  }
+  if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
+}
+
+/** The answer that another try replaces is not part of what the model sees. */
+function isRetried(turn: TurnRow, message: MessageRow, otherTurn: string, role: string): boolean {
+  return turn.retry_of !== null && role === 'agent' && (otherTurn === turn.retry_of || otherTurn === message.turn_id);
+}
+
+/** Cuts what the model says into bubbles and sentences and hands them to the recorder. */
+class Voice {
+  readonly #turn: TurnRow;
+  readonly #recorder: Recorder;
+  readonly #timing: Timing;
+  readonly #bubbles: BubbleSplitter;
+  readonly #sentences: SentenceSplitter;
+  spoke = false;
+
+  constructor(
+    turn: TurnRow,
+    recorder: Recorder,
+    timing: Timing,
+    mode: 'separator' | 'paragraph' | 'none',
+    locale: string,
+  ) {
+    this.#turn = turn;
+    this.#recorder = recorder;
+    this.#timing = timing;
+    this.#bubbles = new BubbleSplitter(mode);
+    this.#sentences = new SentenceSplitter({ locale });
+  }
+
+  /** A promise when the recorder wants its producer to wait. */
+  say(text: string): Promise<void> | undefined {
+    return this.#push(this.#bubbles.push(text), false);
+  }
+
+  end(): void {
+    this.#push(this.#bubbles.end(), true);
+  }
+
+  #push(pieces: readonly Piece[], ended: boolean): Promise<void> | undefined {
+    const base = { conversationId: this.#turn.conversation_id, turnId: this.#turn.id, at: Date.now() };
+    const events: Event[] = [];
+    for (const piece of pieces) {
+      this.spoke = true;
+      this.#timing.delta();
+      events.push({ type: 'agent.delta', ...base, text: piece.text, bubble: piece.bubble });
+      for (const sentence of this.#sentences.push(piece)) events.push({ type: 'agent.text', ...base, ...sentence });
+    }
+    if (ended) for (const sentence of this.#sentences.end()) events.push({ type: 'agent.text', ...base, ...sentence });
+    if (events.some((event) => event.type === 'agent.text')) this.#timing.sentence();
+    return events.length > 0 ? this.#recorder.push(events) : undefined;
+  }
+}

@@ -1,0 +1,65 @@
+import { notify } from '@parley/db/notify';
+import { lockConversation, type Owner } from '@parley/db/repository/conversation';
+import { findMessage, moveToEnd } from '@parley/db/repository/message';
+import { dropQueued, findTurn, markAnnounced, requestInterrupt, type TurnRow } from '@parley/db/repository/turn';
+import { Encoded } from '../live/encode.ts';
+import { beginning, ending } from './announce.ts';
+import type { TurnPorts } from './ports.ts';
+import type { TurnRunner } from './runner.ts';
+import { sleep } from './sleep.ts';
+
+/** The channel on which replicas tell each other of turns to stop; the payload is `<kind> <turn id>`. */
+export const turnChannel = 'parley_turn';
+
+/** How long a caller waits for another replica to stop a turn; past it the lease or the takeover ends it. */
+const remoteWaitMs = 20_000;
+
+/** Stops a turn wherever it runs, and waits until it has ended. True when that interrupted it. */
+export async function interruptTurn(ports: TurnPorts, runner: TurnRunner, turn: TurnRow): Promise<boolean> {
+  if (turn.status === 'queued') return await dropWaiting(ports, turn);
+  if (turn.status !== 'running') return false;
+  if (!(await runner.stop(turn.id, 'interrupt'))) {
+    if (!(await requestInterrupt(ports.db, turn.id))) return false;
+    await notify(ports.db, turnChannel, `interrupt ${turn.id}`);
+  }
+  const ended = await waitForEnd(ports, runner, turn.id);
+  return ended?.status === 'interrupted';
+}
+
+/** The turn when it has ended and its last event is out; undefined when that takes longer than the wait is bounded to. */
+export async function waitForEnd(
+  ports: Pick<TurnPorts, 'db'>,
+  runner: TurnRunner,
+  turnId: string,
+  options: { waitMs?: number; signal?: AbortSignal } = {},
+): Promise<TurnRow | undefined> {
+  const until = performance.now() + (options.waitMs ?? remoteWaitMs);
+  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 250)) {
+    await runner.ended(turnId);
+    const row = await findTurn(ports.db, turnId);
+    if (!row || (row.ended_at !== null && row.announced)) return row;
+    if (performance.now() > until) return undefined;
+    options.signal?.throwIfAborted();
+    await sleep(pauseMs, options.signal);
+  }
+}
+
+/** A turn that still waits is taken out of the queue. Its events say so, as for any other turn. */
+async function dropWaiting(ports: TurnPorts, turn: TurnRow): Promise<boolean> {
+  const owner: Owner = { tenant: turn.tenant_id, userId: turn.user_id };
+  const dropped = await ports.db.transaction().execute(async (trx) => {
+    await lockConversation(trx, owner, turn.conversation_id);
+    const row = await dropQueued(trx, turn.id);
+    if (row?.user_message_id) await moveToEnd(trx, turn.conversation_id, row.user_message_id);
+    return row;
+  });
+  // It has begun, or ended, in the meantime.
+  if (!dropped) return false;
+  const message = dropped.user_message_id ? await findMessage(ports.db, dropped.user_message_id) : undefined;
+  await ports.log.append({
+    conversationId: turn.conversation_id,
+    events: [...beginning(dropped, message ?? null), ...ending(dropped, null, 'en')].map((event) => Encoded.of(event)),
+  });
+  await markAnnounced(ports.db, [turn.id]);
+  return true;
+}

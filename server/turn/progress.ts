@@ -1,0 +1,52 @@
+import type { Db } from '@parley/db/connect';
+import { type Progress, recordProgress } from '@parley/db/repository/turn';
+import { Fenced } from '../live/port.ts';
+
+/**
+ * Records in Postgres what is about to be delivered, where the event log would not survive this process. All turns share
+ * one statement at a time (group commit), so that fifty turns cost about what one does.
+ */
+export class ProgressWriter {
+  readonly #db: Db;
+  readonly #waiting = new Map<string, { progress: Progress; done: PromiseWithResolvers<void> }>();
+  #writing = false;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /**
+   * Resolves when the progress is recorded.
+   * @throws Fenced when the turn's generation is over
+   */
+  async write(progress: Progress): Promise<void> {
+    const waiting = this.#waiting.get(progress.id);
+    // What comes later contains what came before: one row a turn and statement.
+    const entry = waiting ?? { progress, done: Promise.withResolvers<void>() };
+    entry.progress = progress;
+    this.#waiting.set(progress.id, entry);
+    if (!this.#writing) void this.#drain();
+    await entry.done.promise;
+  }
+
+  async #drain(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting.values()];
+      this.#waiting.clear();
+      try {
+        const recorded = await recordProgress(
+          this.#db,
+          batch.map((entry) => entry.progress),
+        );
+        for (const { progress, done } of batch) {
+          if (recorded.has(progress.id)) done.resolve();
+          else done.reject(new Fenced(progress.id));
+        }
+      } catch (error) {
+        for (const { done } of batch) done.reject(error);
+      }
+    }
+    this.#writing = false;
+  }
+}

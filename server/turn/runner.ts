@@ -1,0 +1,218 @@
+import { isTransient } from '@parley/db/failure';
+import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
+import { markAnnounced, releaseLease, type TurnRow } from '@parley/db/repository/turn';
+import type { Locale } from '@parley/shared/explain';
+import { ParleyError, type Reason } from '@parley/shared/reason';
+import { Encoded } from '../live/encode.ts';
+import { Fenced } from '../live/port.ts';
+import { ModelError } from '../model/port.ts';
+import { beginning, ending } from './announce.ts';
+import { answer } from './answer.ts';
+import { Leases } from './lease.ts';
+import type { TurnPorts } from './ports.ts';
+import { ProgressWriter } from './progress.ts';
+import { isFenced, Recorder } from './recorder.ts';
+import { type Outcome, type Settled, settle } from './settle.ts';
+import { type StopKind, Stopped } from './stop.ts';
+import { Timing } from './timing.ts';
+
+/** A turn that this replica has claimed and is to run. */
+export interface Claimed {
+  turn: TurnRow;
+  /** The user's message, when the caller has it at hand. */
+  message?: MessageRow | null;
+  /** Monotonic time before the claim was sent to the database. */
+  claimedAt: number;
+  /** Monotonic time of the turn's acceptance, where this replica saw it. */
+  acceptedAt?: number;
+  /** `turn.started` is in the log already: an owner before this one had come that far. */
+  begun?: boolean;
+}
+
+interface Running {
+  turn: TurnRow;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
+/** Runs the turns that this replica owns, each from its first event to its terminal one. */
+export class TurnRunner {
+  readonly leases: Leases;
+  readonly #ports: TurnPorts;
+  readonly #progress: ProgressWriter;
+  readonly #running = new Map<string, Running>();
+
+  constructor(ports: TurnPorts) {
+    this.#ports = ports;
+    this.#progress = new ProgressWriter(ports.db);
+    this.leases = new Leases(ports);
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  get claim(): { replica: string; leaseMs: number } {
+    return { replica: this.#ports.replica, leaseMs: this.#ports.leaseMs };
+  }
+
+  /** Starts a claimed turn; it goes on by itself, whoever listens. */
+  start(claimed: Claimed): void {
+    const { turn } = claimed;
+    if (this.#running.has(turn.id)) return;
+    const abort = new AbortController();
+    this.leases.hold(turn, claimed.claimedAt, (kind) => abort.abort(new Stopped(kind)));
+    const done = this.#run(claimed, abort)
+      .catch((error: unknown) => {
+        this.#ports.logger.error({ turnId: turn.id, error: errorName(error) }, 'turn not ended by this replica');
+      })
+      .finally(() => {
+        this.#running.delete(turn.id);
+        this.leases.release(turn.id);
+      });
+    this.#running.set(turn.id, { turn, abort, done });
+  }
+
+  /** Stops a turn if it runs here; resolves when it has ended, false when it does not run here. */
+  async stop(turnId: string, kind: StopKind): Promise<boolean> {
+    const running = this.#running.get(turnId);
+    if (!running) return false;
+    running.abort.abort(new Stopped(kind));
+    await running.done;
+    return true;
+  }
+
+  /** Resolves when a turn that runs here has ended and its events are out; at once when it does not run here. */
+  async ended(turnId: string): Promise<boolean> {
+    const running = this.#running.get(turnId);
+    await running?.done;
+    return running !== undefined;
+  }
+
+  async stopAll(kind: StopKind): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((id) => this.stop(id, kind)));
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map((running) => running.done));
+  }
+
+  async #run(claimed: Claimed, abort: AbortController): Promise<void> {
+    const { turn } = claimed;
+    const ports = this.#ports;
+    const timing = new Timing(acceptedAt(claimed));
+    const recorder = new Recorder({
+      log: ports.log,
+      progress: this.#progress,
+      leases: this.leases,
+      turn: { id: turn.id, generation: turn.generation, conversationId: turn.conversation_id },
+      bubbles: [],
+      begun: claimed.begun ?? false,
+      onFailure: (error) => abort.abort(isFenced(error) ? new Stopped('lost') : error),
+    });
+    let locale: Locale = 'en';
+    let failure: unknown;
+    try {
+      const message = await this.#message(claimed);
+      if (!claimed.begun) recorder.push(beginning(turn, message));
+      await answer(ports, {
+        turn,
+        message,
+        recorder,
+        timing,
+        signal: abort.signal,
+        onLocale: (known) => {
+          locale = known;
+        },
+      });
+    } catch (error) {
+      failure = error;
+    }
+    const stopped = await this.#stopped(recorder, abort.signal);
+    if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
+    if (stopped === 'lost' || stopped === 'deleted') return;
+    if (stopped === 'handover' && recorder.bubbles.length === 0) {
+      await releaseLease(ports.db, turn);
+      return;
+    }
+    const outcome: Outcome = {
+      ...this.#verdict(stopped, failure, turn),
+      bubbles: recorder.bubbles,
+      metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
+    };
+    const settlement = await settle(ports.db, turn, outcome, this.claim);
+    if (settlement.kind !== 'settled') return;
+    ports.metrics.turnEnded({ status: outcome.status, code: outcome.code, seconds: outcome.metrics.totalMs / 1000 });
+    if (timing.attempts > 0) ports.metrics.modelAttempts(timing.attempts);
+    if (settlement.revision && settlement.message)
+      await ports.history.extend(turn.conversation_id, settlement.revision, [inEvent(toMessage(settlement.message))]);
+    await this.announce(settlement, locale, recorder.bubbles);
+    if (settlement.next) this.start(settlement.next);
+  }
+
+  /** Appends the events that end a turn and remembers that they are out. Nothing of the turn can be appended afterwards. */
+  async announce(
+    settled: Pick<Settled, 'turn' | 'message'>,
+    locale: Locale,
+    bubbles: readonly string[] = [],
+  ): Promise<void> {
+    const { turn, message } = settled;
+    try {
+      await this.#ports.log.append({
+        conversationId: turn.conversation_id,
+        events: ending(turn, message, locale).map((event) => Encoded.of(event)),
+        turn: { id: turn.id, generation: turn.generation, ends: true },
+        bubbles: () => [...bubbles],
+      });
+    } catch (error) {
+      // Somebody else has announced it.
+      if (!(error instanceof Fenced)) throw error;
+    }
+    await markAnnounced(this.#ports.db, [turn.id]);
+  }
+
+  async #message(claimed: Claimed): Promise<MessageRow | null> {
+    if (claimed.message !== undefined) return claimed.message;
+    const id = claimed.turn.user_message_id;
+    return id ? ((await findMessage(this.#ports.db, id)) ?? null) : null;
+  }
+
+  /** Waits for what was pushed to be out, and tells whether the turn was stopped from outside. */
+  async #stopped(recorder: Recorder, signal: AbortSignal): Promise<StopKind | undefined> {
+    let fault: unknown = signal.reason;
+    try {
+      await recorder.settled();
+    } catch (error) {
+      if (isFenced(error)) return 'lost';
+      fault ??= error;
+    }
+    return fault instanceof Stopped ? fault.kind : undefined;
+  }
+
+  #verdict(stopped: StopKind | undefined, failure: unknown, turn: TurnRow): Pick<Outcome, 'status' | 'code'> {
+    if (stopped === 'interrupt') return { status: 'interrupted' };
+    if (stopped === 'handover') return { status: 'failed', code: 'OWNER_LOST' };
+    if (failure === undefined) return { status: 'completed' };
+    const code = codeOf(failure);
+    this.#ports.logger.warn({ turnId: turn.id, code, error: errorName(failure) }, 'turn failed');
+    return { status: 'failed', code };
+  }
+}
+
+function acceptedAt(claimed: Claimed): number {
+  if (claimed.acceptedAt !== undefined) return claimed.acceptedAt;
+  const { created_at, started_at } = claimed.turn;
+  // Both on the database's clock, so their difference holds on any replica.
+  return claimed.claimedAt - (started_at ? started_at.getTime() - created_at.getTime() : 0);
+}
+
+function codeOf(error: unknown): Reason {
+  if (error instanceof ModelError || error instanceof ParleyError) return error.reason;
+  return isTransient(error) ? 'UNAVAILABLE' : 'INTERNAL';
+}
+
+/** An error's name and never its message, which may hold what somebody said. */
+function errorName(error: unknown): string {
+  if (error instanceof ModelError) return `${error.name} ${error.reason}`;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,124 @@
+import type { Owner } from '@parley/db/repository/conversation';
+import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
+import { findOwnTurn, type TurnRow } from '@parley/db/repository/turn';
+import type { TurnRequest } from '@parley/db/schema';
+import { newId } from '@parley/shared/id';
+import type { MessagePart } from '@parley/shared/message';
+import { ParleyError } from '@parley/shared/reason';
+import type { OnBusy, SendTurnInput, TurnMedium } from '@parley/shared/turn';
+import { type Acceptance, type AcceptInput, accept } from './accept.ts';
+import { interruptTurn } from './interrupt.ts';
+import type { TurnPorts } from './ports.ts';
+import type { TurnRunner } from './runner.ts';
+
+/** How often a send that interrupts makes way for itself before it says that the conversation is busy. */
+const interruptTries = 4;
+
+export interface Sent {
+  turn: TurnRow;
+  message: MessageRow | null;
+  duplicate: boolean;
+}
+
+type ToSubmit = Omit<AcceptInput, 'claim' | 'onBusy'> & { onBusy: OnBusy };
+
+/**
+ * Accepts a turn and starts it here, or leaves it waiting. Resolves when it is committed, before the agent answers.
+ * @throws ParleyError as `accept`
+ */
+export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubmit): Promise<Sent> {
+  let onBusy = input.onBusy;
+  for (let tries = 0; ; tries++) {
+    const claimedAt = performance.now();
+    const result = await accept(ports.db, {
+      ...input,
+      onBusy: onBusy === 'queue' ? 'queue' : 'reject',
+      claim: runner.claim,
+    });
+    if (result.kind === 'duplicate') return { turn: result.turn, message: result.message, duplicate: true };
+    if (result.kind === 'accepted') {
+      await begin(ports, runner, result, claimedAt);
+      return { turn: result.turn, message: result.message, duplicate: false };
+    }
+    if (onBusy === 'reject' || tries >= interruptTries)
+      throw new ParleyError('TURN_IN_PROGRESS', { details: { turnId: result.running.id } });
+    await interruptTurn(ports, runner, result.running);
+    // Turns that waited before this one keep their place.
+    if (result.waiting > 0) onBusy = 'queue';
+  }
+}
+
+async function begin(
+  ports: TurnPorts,
+  runner: TurnRunner,
+  accepted: Extract<Acceptance, { kind: 'accepted' }>,
+  claimedAt: number,
+): Promise<void> {
+  const { turn, message, before, revision } = accepted;
+  if (message && revision > before)
+    await ports.history.extend(turn.conversation_id, { before, after: revision }, [inEvent(toMessage(message))]);
+  if (turn.status === 'running') runner.start({ turn, message, claimedAt, acceptedAt: claimedAt });
+}
+
+function requestOf(input: SendTurnInput): TurnRequest {
+  return {
+    parts: input.parts,
+    ...(input.pageContext !== undefined && { pageContext: input.pageContext }),
+    ...(input.assistantId !== undefined && { assistantId: input.assistantId }),
+    ...(input.model !== undefined && { model: input.model }),
+    ...(input.speak !== undefined && { speak: input.speak }),
+  };
+}
+
+function storedParts(input: SendTurnInput): MessagePart[] {
+  return input.parts.map((part) => {
+    if (part.type === 'text') return part;
+    throw new ParleyError('NOT_FOUND', { details: { attachmentId: part.attachmentId } });
+  });
+}
+
+/** A user's turn in text. */
+export async function sendTurn(
+  ports: TurnPorts,
+  runner: TurnRunner,
+  owner: Owner,
+  input: SendTurnInput,
+): Promise<Sent & { message: MessageRow }> {
+  const sent = await submit(ports, runner, {
+    owner,
+    conversationId: input.conversationId,
+    turnId: input.turnId ?? newId(),
+    input: 'text',
+    request: requestOf(input),
+    message: { parts: storedParts(input) },
+    retryOf: null,
+    onBusy: input.onBusy,
+  });
+  const { message } = sent;
+  // An id that names a turn without a user's message is not this send's.
+  if (!message) throw new ParleyError('IDEMPOTENCY_CONFLICT');
+  return { ...sent, message };
+}
+
+/**
+ * A failed or interrupted turn again, as a new turn on the same user's message.
+ * @throws ParleyError NOT_FOUND, TURN_IN_PROGRESS, PROTOCOL_ORDER (it was answered)
+ */
+export async function retryTurn(ports: TurnPorts, runner: TurnRunner, owner: Owner, turnId: string): Promise<Sent> {
+  const turn = await findOwnTurn(ports.db, owner, turnId);
+  if (!turn) throw new ParleyError('NOT_FOUND');
+  if (turn.status === 'running' || turn.status === 'queued')
+    throw new ParleyError('TURN_IN_PROGRESS', { details: { turnId } });
+  if (turn.status === 'completed') throw new ParleyError('PROTOCOL_ORDER', { details: { status: turn.status } });
+  const input: TurnMedium = turn.input;
+  return await submit(ports, runner, {
+    owner,
+    conversationId: turn.conversation_id,
+    turnId: newId(),
+    input,
+    request: turn.request,
+    message: turn.user_message_id ? { id: turn.user_message_id } : null,
+    retryOf: turn.id,
+    onBusy: 'reject',
+  });
+}

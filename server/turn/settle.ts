@@ -1,0 +1,127 @@
+import type { Db } from '@parley/db/connect';
+import { isTransient } from '@parley/db/failure';
+import { findMessage, insertMessage, type MessageRow, moveToEnd } from '@parley/db/repository/message';
+import { endTurn, findRunning, findTurn, promoteNext, type TurnRow } from '@parley/db/repository/turn';
+import { newId } from '@parley/shared/id';
+import type { MessageStatus } from '@parley/shared/message';
+import type { Reason } from '@parley/shared/reason';
+import type { Metrics } from '@parley/shared/turn';
+import { sleep } from './sleep.ts';
+
+export interface Outcome {
+  status: 'completed' | 'interrupted' | 'failed';
+  code?: Reason;
+  /** What was delivered. */
+  bubbles: readonly string[];
+  /** What was generated and not heard. */
+  unheard?: string;
+  metrics: Metrics;
+}
+
+export interface Settled {
+  kind: 'settled';
+  turn: TurnRow;
+  message: MessageRow | null;
+  revision: { before: number; after: number } | null;
+  /** The turn that waited behind this one and runs now, with its message. */
+  next: { turn: TurnRow; message: MessageRow | null; claimedAt: number } | null;
+}
+
+/** `fenced`: another generation owns the turn now. `deleted`: its conversation is gone. Nothing was written. */
+export type Settlement = Settled | { kind: 'fenced' } | { kind: 'deleted' };
+
+const messageStatus: Record<Outcome['status'], MessageStatus> = {
+  completed: 'complete',
+  interrupted: 'interrupted',
+  failed: 'failed',
+};
+
+/**
+ * Ends a turn in one transaction: its status, the agent's message if anything was said, and the turn that waited behind it.
+ * An unclear commit is settled by the message's id. Tries again, within bounds, while the database is away.
+ */
+export async function settle(
+  db: Db,
+  turn: { id: string; generation: number; conversation_id: string },
+  outcome: Outcome,
+  claim: { replica: string; leaseMs: number },
+): Promise<Settlement> {
+  const messageId = newId();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await settleOnce(db, turn, outcome, claim, messageId);
+    } catch (error) {
+      if (!isTransient(error) || attempt >= 60) throw error;
+      await sleep(Math.min(100 * 2 ** attempt, 2_000));
+    }
+  }
+}
+
+async function settleOnce(
+  db: Db,
+  turn: { id: string; generation: number; conversation_id: string },
+  outcome: Outcome,
+  claim: { replica: string; leaseMs: number },
+  messageId: string,
+): Promise<Settlement> {
+  const claimedAt = performance.now();
+  return await db.transaction().execute(async (trx): Promise<Settlement> => {
+    const conversation = await trx
+      .selectFrom('conversations')
+      .select(['tenant_id', 'deleted_at', 'status', 'revision'])
+      .where('id', '=', turn.conversation_id)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!conversation || conversation.deleted_at) return { kind: 'deleted' };
+    const parts = outcome.bubbles.filter((text) => text.trim() !== '').map((text) => ({ type: 'text' as const, text }));
+    const agentMessageId = parts.length > 0 ? messageId : null;
+    const ended = await endTurn(trx, turn, {
+      status: outcome.status,
+      code: outcome.code ?? null,
+      agentMessageId,
+      metrics: outcome.metrics,
+    });
+    const before = Number(conversation.revision);
+    if (!ended) {
+      // The commit of an attempt before this one may have gone through although its answer was lost.
+      const row = await findTurn(trx, turn.id);
+      const ours = row?.generation === turn.generation && row.ended_at && row.agent_message_id === agentMessageId;
+      if (!row || !ours) return { kind: 'fenced' };
+      const message = agentMessageId ? await findMessage(trx, agentMessageId) : undefined;
+      const running = await findRunning(trx, turn.conversation_id);
+      const next = running?.owner === claim.replica ? running : undefined;
+      const waited = next?.user_message_id ? await findMessage(trx, next.user_message_id) : undefined;
+      return {
+        kind: 'settled',
+        turn: row,
+        message: message ?? null,
+        revision: null,
+        next: next ? { turn: next, message: waited ?? null, claimedAt } : null,
+      };
+    }
+    const stored = agentMessageId
+      ? await insertMessage(trx, {
+          id: agentMessageId,
+          conversation_id: turn.conversation_id,
+          tenant_id: conversation.tenant_id,
+          turn_id: turn.id,
+          role: 'agent',
+          kind: 'text',
+          status: messageStatus[outcome.status],
+          parts,
+          unheard: outcome.unheard ?? null,
+        })
+      : null;
+    const promoted = conversation.status === 'active' ? await promoteNext(trx, turn.conversation_id, claim) : undefined;
+    const moved = promoted?.user_message_id
+      ? await moveToEnd(trx, turn.conversation_id, promoted.user_message_id)
+      : null;
+    return {
+      kind: 'settled',
+      turn: ended,
+      message: stored?.message ?? null,
+      revision: stored && !moved ? { before, after: stored.revision } : null,
+      next: promoted ? { turn: promoted, message: moved, claimedAt } : null,
+    };
+  });
+}

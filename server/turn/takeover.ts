@@ -1,0 +1,135 @@
+import { eraseConversation, listDeleted } from '@parley/db/repository/conversation';
+import { findMessage, moveToEnd } from '@parley/db/repository/message';
+import {
+  findProgress,
+  listStranded,
+  listUnannounced,
+  promoteNext,
+  type TakenOver,
+  type TurnRow,
+  takeOver,
+} from '@parley/db/repository/turn';
+import { localeOf } from '@parley/shared/explain';
+import type { TurnPorts } from './ports.ts';
+import type { TurnRunner } from './runner.ts';
+import { settle } from './settle.ts';
+
+/** How often a replica looks for what others left behind. With a lease of 10 s a turn ends within 15 s of its owner. */
+const sweepMs = 2_000;
+const batch = 50;
+
+/**
+ * Finishes what replicas that died left undone: running turns whose lease ran out, turns that wait behind nothing, ends that
+ * nobody announced, conversations to erase. Any number of replicas may do so at once.
+ */
+export class Takeover {
+  readonly #ports: TurnPorts;
+  readonly #runner: TurnRunner;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> | undefined;
+
+  constructor(ports: TurnPorts, runner: TurnRunner) {
+    this.#ports = ports;
+    this.#runner = runner;
+  }
+
+  /** `alone`: no other replica can be alive on this database, so that every other owner is dead. */
+  async start(alone: boolean): Promise<void> {
+    await this.sweep(alone);
+    this.#timer = setInterval(() => void this.sweep(), sweepMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sweeping;
+  }
+
+  async sweep(alone = false): Promise<void> {
+    this.#sweeping ??= this.#sweep(alone)
+      .catch((error: unknown) => {
+        this.#ports.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'sweep not finished');
+      })
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+    await this.#sweeping;
+  }
+
+  async #sweep(alone: boolean): Promise<void> {
+    const { db, leaseMs } = this.#ports;
+    const claimedAt = performance.now();
+    const turns = await takeOver(db, this.#runner.claim, { limit: batch, others: alone });
+    await Promise.all(turns.map((turn) => this.#resume(turn, claimedAt)));
+    for (const { conversation_id } of await listStranded(db, batch)) await this.#promote(conversation_id);
+    for (const turn of await listUnannounced(db, alone ? 0 : leaseMs, batch)) await this.#announce(turn);
+    for (const { id } of await listDeleted(db, batch)) await erase(this.#ports, id);
+  }
+
+  /** Nothing delivered yet: runs the turn again. Something delivered: keeps that, and the turn has failed. */
+  async #resume(turn: TakenOver, claimedAt: number): Promise<void> {
+    const { db, log, logger } = this.#ports;
+    const head = await log.head(turn.conversation_id);
+    const logged = head.running?.turnId === turn.id ? head.running.bubbles : undefined;
+    const recorded = await findProgress(db, turn.id);
+    const delivered = longer(logged ?? [], recorded ?? []);
+    logger.info({ turnId: turn.id, generation: turn.generation, again: delivered.length === 0 }, 'turn taken over');
+    if (delivered.length === 0 && !turn.interrupt_requested) {
+      this.#runner.start({ turn, claimedAt, begun: logged !== undefined });
+      return;
+    }
+    const settlement = await settle(
+      db,
+      turn,
+      {
+        ...(turn.interrupt_requested ? { status: 'interrupted' } : { status: 'failed', code: 'OWNER_LOST' }),
+        bubbles: delivered,
+        metrics: { totalMs: Math.round(turn.age_ms) },
+      },
+      this.#runner.claim,
+    );
+    if (settlement.kind !== 'settled') return;
+    await this.#runner.announce(settlement, localeOf(undefined), delivered);
+    if (settlement.next) this.#runner.start(settlement.next);
+  }
+
+  async #promote(conversationId: string): Promise<void> {
+    const claimedAt = performance.now();
+    const claimed = await this.#ports.db.transaction().execute(async (trx) => {
+      const conversation = await trx
+        .selectFrom('conversations')
+        .select('id')
+        .where('id', '=', conversationId)
+        .where('deleted_at', 'is', null)
+        .forUpdate()
+        .executeTakeFirst();
+      const running = await trx
+        .selectFrom('turns')
+        .select('id')
+        .where('conversation_id', '=', conversationId)
+        .where('status', '=', 'running')
+        .executeTakeFirst();
+      if (!conversation || running) return undefined;
+      const turn = await promoteNext(trx, conversationId, this.#runner.claim);
+      const message = turn?.user_message_id ? await moveToEnd(trx, conversationId, turn.user_message_id) : null;
+      return turn && { turn, message, claimedAt };
+    });
+    if (claimed) this.#runner.start(claimed);
+  }
+
+  async #announce(turn: TurnRow): Promise<void> {
+    const message = turn.agent_message_id ? await findMessage(this.#ports.db, turn.agent_message_id) : undefined;
+    await this.#runner.announce({ turn, message: message ?? null }, localeOf(undefined));
+  }
+}
+
+/** Removes a deleted conversation from everywhere: database, log and cache. */
+export async function erase(ports: TurnPorts, conversationId: string): Promise<void> {
+  await ports.history.forget(conversationId);
+  await ports.log.forget(conversationId);
+  await eraseConversation(ports.db, conversationId);
+}
+
+/** Of two records of one answer each is a prefix of the other; the longer one holds all that was delivered. */
+function longer(a: readonly string[], b: readonly string[]): readonly string[] {
+  return a.join('').length >= b.join('').length ? a : b;
+}

@@ -1,0 +1,59 @@
+import type { Metrics } from '@parley/shared/turn';
+
+/** One turn's marks, in milliseconds from its acceptance on this process's monotonic clock. */
+export class Timing {
+  readonly #acceptedAt: number;
+  #firstDeltaMs: number | undefined;
+  #firstSentenceMs: number | undefined;
+  #askedAt: number | undefined;
+  #llmMs: number | undefined;
+  #attempts = 0;
+  tokensIn: number | undefined;
+  tokensOut: number | undefined;
+
+  /** `acceptedAt`: monotonic. A turn that waited or was taken over was accepted before this process's time with it began. */
+  constructor(acceptedAt: number) {
+    this.#acceptedAt = acceptedAt;
+  }
+
+  attempt(): void {
+    this.#attempts++;
+    this.#askedAt ??= performance.now();
+  }
+
+  delta(): void {
+    this.#firstDeltaMs ??= this.#since(this.#acceptedAt);
+  }
+
+  sentence(): void {
+    this.#firstSentenceMs ??= this.#since(this.#acceptedAt);
+  }
+
+  modelEnded(): void {
+    if (this.#askedAt !== undefined) this.#llmMs ??= this.#since(this.#askedAt);
+  }
+
+  get firstDeltaMs(): number | undefined {
+    return this.#firstDeltaMs;
+  }
+
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  metrics(llm: string): Metrics {
+    return {
+      ...(this.#firstDeltaMs !== undefined && { firstDeltaMs: this.#firstDeltaMs }),
+      ...(this.#firstSentenceMs !== undefined && { firstSentenceMs: this.#firstSentenceMs }),
+      ...(this.#llmMs !== undefined && { llmMs: this.#llmMs }),
+      totalMs: this.#since(this.#acceptedAt),
+      ...(this.tokensIn !== undefined && { tokensIn: this.tokensIn }),
+      ...(this.tokensOut !== undefined && { tokensOut: this.tokensOut }),
+      ...(this.#attempts > 0 && { attempts: this.#attempts, llm }),
+    };
+  }
+
+  #since(start: number): number {
+    return Math.round((performance.now() - start) * 10) / 10;
+  }
+}
