@@ -34,6 +34,16 @@ export interface Profile {
   locale: string | null;
 }
 
+/** A profile of which nothing is known. */
+export const emptyProfile: Profile = {
+  nickname: null,
+  birthYear: null,
+  birthPlace: null,
+  grewUpPlace: null,
+  occupation: null,
+  locale: null,
+};
+
 export const scopes = ['chat', 'voice', 'files', 'memory', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 

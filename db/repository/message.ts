@@ -166,3 +166,13 @@ export async function loadHistory(
       };
     });
 }
+
+/** All messages of a conversation, oldest first, for an export. */
+export async function listAllMessages(db: Kysely<Database>, conversationId: string): Promise<MessageRow[]> {
+  return await db
+    .selectFrom('messages')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .orderBy('created_at')
+    .execute();
+}

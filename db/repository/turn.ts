@@ -207,14 +207,19 @@ export interface Renewed {
   deleted: boolean;
 }
 
-/** Renews the leases of all the turns that a replica runs, in one statement; what is not in the answer is lost. */
-export async function renewLeases(db: Kysely<Database>, replica: string, leaseMs: number): Promise<Renewed[]> {
+/** Renews the leases of turns that a replica runs, in one statement; what is not in the answer is lost. */
+export async function renewLeases(
+  db: Kysely<Database>,
+  claim: { replica: string; leaseMs: number },
+  ids: readonly string[],
+): Promise<Renewed[]> {
   const rows = await db
     .updateTable('turns')
     .from('conversations')
-    .set({ lease_until: lease(leaseMs) })
+    .set({ lease_until: lease(claim.leaseMs) })
     .whereRef('conversations.id', '=', 'turns.conversation_id')
-    .where('turns.owner', '=', replica)
+    .where('turns.id', 'in', [...ids])
+    .where('turns.owner', '=', claim.replica)
     .where('turns.status', '=', 'running')
     .returning(['turns.id', 'turns.generation', 'turns.interrupt_requested', 'conversations.deleted_at'])
     .execute();
@@ -243,6 +248,15 @@ export async function takeOver(
         .selectFrom('turns as expired')
         .select('expired.id')
         .where('expired.status', '=', 'running')
+        .where((expired) =>
+          expired.exists(
+            expired
+              .selectFrom('conversations')
+              .select('conversations.id')
+              .whereRef('conversations.id', '=', 'expired.conversation_id')
+              .where('conversations.deleted_at', 'is', null),
+          ),
+        )
         .where((expired) =>
           options.others ? expired('expired.owner', '!=', claim.replica) : expired('expired.lease_until', '<', now),
         )

@@ -2,7 +2,8 @@ import { findAssistant } from '@parley/db/repository/assistant';
 import { getConversation } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import type { TurnRow } from '@parley/db/repository/turn';
-import { findUser, toProfile } from '@parley/db/repository/user';
+import { findUser, toUser } from '@parley/db/repository/user';
+import { emptyProfile } from '@parley/shared/account';
 import type { Event } from '@parley/shared/event';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import { textOf } from '@parley/shared/message';
@@ -62,7 +63,7 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     : history.messages;
   const prompt = buildPrompt({
     assistant: assistant ? { systemPrompt: assistant.system_prompt, language: assistant.language } : null,
-    profile: toProfile(user),
+    profile: user ? toUser(user).profile : emptyProfile,
     pageContext: turn.request.pageContext,
     history: message ? [...before, inEvent(toMessage(message))] : before,
     ...(turn.request.instruction !== undefined && { instruction: turn.request.instruction }),

@@ -65,8 +65,9 @@ export class Leases {
   async #renew(): Promise<void> {
     const asked = performance.now();
     const before = new Set(this.#held.keys());
+    if (before.size === 0) return;
     try {
-      const renewed = await renewLeases(this.#db, this.#replica, this.#leaseMs);
+      const renewed = await renewLeases(this.#db, { replica: this.#replica, leaseMs: this.#leaseMs }, [...before]);
       for (const turn of renewed) {
         const held = this.#held.get(turn.id);
         before.delete(turn.id);

@@ -130,8 +130,8 @@ export class TurnRunner {
     }
     const stopped = await this.#stopped(recorder, abort.signal);
     if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
-    if (stopped === 'lost' || stopped === 'deleted') return;
-    if (stopped === 'handover' && recorder.bubbles.length === 0) {
+    if (stopped === 'lost') return;
+    if (stopped === 'deleted' || (stopped === 'handover' && recorder.bubbles.length === 0)) {
       await releaseLease(ports.db, turn);
       return;
     }

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Db } from '@parley/db/connect';
+import { type Locale, localeOf } from '@parley/shared/explain';
+import { protocolVersions } from '@parley/shared/limits';
+import { ParleyError } from '@parley/shared/reason';
+import type { Capabilities } from '@parley/shared/system';
+import type { Credentials } from '../account/principal.ts';
+import type { Rates } from '../account/rate.ts';
+import type { Feed } from '../live/feed.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import type { TurnRunner } from '../turn/runner.ts';
+import { Session } from './session.ts';
+import type { CallContext, ContextRequest } from './transport.ts';
+
+/** What procedures work with. */
+export interface App {
+  db: Db;
+  turns: TurnPorts;
+  runner: TurnRunner;
+  feed: Feed;
+  credentials: Credentials;
+  rates: Rates;
+  capabilities: Capabilities;
+  version: string;
+  /** True from SIGTERM on: no new turns. */
+  draining(): boolean;
+}
+
+export interface Context extends CallContext {
+  app: App;
+  session: Session;
+  locale: Locale;
+  traceId: string;
+  /** Where the call came from. */
+  address: string;
+}
+
+/**
+ * Makes the context of a request or a connection. A missing or bad credential is not an error here: some procedures need none,
+ * and each of the others says so for itself.
+ * @throws ParleyError VERSION_UNSUPPORTED
+ */
+export function contextMaker(
+  app: App,
+  addressOf: (req: IncomingMessage) => string,
+): (request: ContextRequest) => Promise<Context> {
+  return async ({ req, connectionParams }) => {
+    const version = connectionParams?.protocolVersion ?? header(req, 'x-parley-protocol-version');
+    if (version !== undefined && !protocolVersions.some((supported) => supported === version))
+      throw new ParleyError('VERSION_UNSUPPORTED', { details: { supported: [...protocolVersions] } });
+    const session = new Session(app.credentials, {
+      authorization: req.headers.authorization,
+      token: connectionParams?.token,
+      actingUser: connectionParams?.user ?? header(req, 'x-parley-user'),
+    });
+    const accepted = localeOf(connectionParams?.locale ?? req.headers['accept-language']);
+    return {
+      app,
+      session,
+      get locale() {
+        return session.locale === null ? accepted : localeOf(session.locale);
+      },
+      traceId: traceOf(req),
+      address: addressOf(req),
+      valid: () => session.valid(),
+      onInvalid: (callback) => session.onInvalid(callback),
+    };
+  };
+}
+
+function header(req: IncomingMessage, name: string): string | undefined {
+  const value = req.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The caller's trace (W3C Trace Context) where it sends one, so that its error and our log can be laid side by side. */
+function traceOf(req: IncomingMessage): string {
+  return /^00-([0-9a-f]{32})-/.exec(header(req, 'traceparent') ?? '')?.[1] ?? randomBytes(16).toString('hex');
+}

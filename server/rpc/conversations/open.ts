@@ -1,0 +1,37 @@
+import { getConversation, toConversation } from '@parley/db/repository/conversation';
+import { findUser, toUser } from '@parley/db/repository/user';
+import { emptyProfile } from '@parley/shared/account';
+import { type Conversation, openConversationInput } from '@parley/shared/conversation';
+import { eventId } from '../../live/id.ts';
+import { greet } from '../../turn/greet.ts';
+import { chat } from '../guard.ts';
+
+/** The place to subscribe from is taken before the greeting begins, or is where a running turn began: nothing is missed. */
+export const open = chat
+  .input(openConversationInput)
+  .mutation(
+    async ({ ctx, input }): Promise<{ conversation: Conversation; lastEventId: string; greetingTurnId?: string }> => {
+      const { app, owner } = ctx;
+      const conversation = await getConversation(app.db, owner, input.conversationId);
+      const head = await app.turns.log.head(conversation.id);
+      const lastEventId = eventId(head.epoch, head.running?.start ?? head.seq);
+      const opened = { conversation: toConversation(conversation), lastEventId };
+      if (conversation.message_count > 0 || conversation.status === 'ended' || app.draining()) return opened;
+      try {
+        const user = await findUser(app.db, owner.tenant, owner.userId);
+        const greetingTurnId = await greet(app.turns, app.runner, {
+          owner,
+          conversationId: conversation.id,
+          profile: user ? toUser(user).profile : emptyProfile,
+          speak: input.speak,
+        });
+        return greetingTurnId === undefined ? opened : { ...opened, greetingTurnId };
+      } catch (error) {
+        app.turns.logger.warn(
+          { conversationId: conversation.id, error: error instanceof Error ? error.name : 'unknown' },
+          'greeting not begun',
+        );
+        return opened;
+      }
+    },
+  );

@@ -1,0 +1,29 @@
+import type { Scope } from '@parley/shared/account';
+import { ParleyError } from '@parley/shared/reason';
+import { open } from './trpc.ts';
+
+/** A procedure of a signed-in user, within the rates. */
+export const signedIn = open.use(async ({ ctx, next }) => {
+  await ctx.app.rates.address(ctx.address);
+  const principal = await ctx.session.principal();
+  await ctx.app.rates.call(principal);
+  return next({ ctx: { principal, owner: { tenant: principal.tenant, userId: principal.userId } } });
+});
+
+/** A procedure of an approved user whose credential has this scope. */
+export const scoped = (scope: Scope) =>
+  signedIn.use(({ ctx, next }) => {
+    if (!ctx.principal.scopes.includes(scope)) throw new ParleyError('SCOPE_MISSING', { details: { scope } });
+    if (!ctx.principal.approved) throw new ParleyError('NOT_APPROVED');
+    return next();
+  });
+
+/** Conversations in text. */
+export const chat = scoped('chat');
+
+/** A procedure that begins a turn: counted, and refused while the server shuts down. */
+export const speaking = chat.use(async ({ ctx, next }) => {
+  if (ctx.app.draining()) throw new ParleyError('DRAINING');
+  await ctx.app.rates.turn(ctx.principal);
+  return next();
+});

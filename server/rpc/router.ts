@@ -1,0 +1,43 @@
+import { me } from './account/me.ts';
+import { updateProfile } from './account/update-profile.ts';
+import { create } from './conversations/create.ts';
+import { remove } from './conversations/delete.ts';
+import { end } from './conversations/end.ts';
+import { events } from './conversations/events.ts';
+import { exportConversation } from './conversations/export.ts';
+import { forContext } from './conversations/for-context.ts';
+import { get } from './conversations/get.ts';
+import { list } from './conversations/list.ts';
+import { messages } from './conversations/messages.ts';
+import { open } from './conversations/open.ts';
+import { rename } from './conversations/rename.ts';
+import { capabilities } from './system/capabilities.ts';
+import { ping } from './system/ping.ts';
+import { router } from './trpc.ts';
+import { ask } from './turns/ask.ts';
+import { get as getTurn } from './turns/get.ts';
+import { interrupt } from './turns/interrupt.ts';
+import { retry } from './turns/retry.ts';
+import { send } from './turns/send.ts';
+
+export const appRouter = router({
+  system: router({ ping, capabilities }),
+  account: router({ me, updateProfile }),
+  conversations: router({
+    create,
+    forContext,
+    list,
+    get,
+    messages,
+    open,
+    rename,
+    end,
+    delete: remove,
+    events,
+    export: exportConversation,
+  }),
+  turns: router({ send, ask, interrupt, get: getTurn, retry }),
+});
+
+/** What clients are typed by. */
+export type AppRouter = typeof appRouter;

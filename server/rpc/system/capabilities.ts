@@ -1,0 +1,3 @@
+import { signedIn } from '../guard.ts';
+
+export const capabilities = signedIn.query(({ ctx }) => ctx.app.capabilities);

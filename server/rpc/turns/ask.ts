@@ -1,0 +1,18 @@
+import { toMessage } from '@parley/db/repository/message';
+import { ParleyError } from '@parley/shared/reason';
+import { type Answer, sendTurnInput } from '@parley/shared/turn';
+import { waitForEnd } from '../../turn/interrupt.ts';
+import { sendTurn } from '../../turn/send.ts';
+import { replyTo } from '../../turn/spoken.ts';
+import { speaking } from '../guard.ts';
+
+/** Longer than any turn may take with what waits before it. */
+const waitMs = 30 * 60_000;
+
+export const ask = speaking.input(sendTurnInput).mutation(async ({ ctx, input, signal }): Promise<Answer> => {
+  const { app } = ctx;
+  const sent = await sendTurn(app.turns, app.runner, ctx.owner, input);
+  const turn = await waitForEnd(app.turns, app.runner, sent.turn.id, { waitMs, ...(signal && { signal }) });
+  if (!turn) throw new ParleyError('UNAVAILABLE');
+  return { userMessage: toMessage(sent.message), ...(await replyTo(app.db, turn, ctx.locale)) };
+});

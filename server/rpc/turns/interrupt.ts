@@ -1,0 +1,18 @@
+import { getConversation } from '@parley/db/repository/conversation';
+import { findOwnTurn, findRunning } from '@parley/db/repository/turn';
+import { ParleyError } from '@parley/shared/reason';
+import { interruptTurnInput } from '@parley/shared/turn';
+import { interruptTurn } from '../../turn/interrupt.ts';
+import { chat } from '../guard.ts';
+
+export const interrupt = chat
+  .input(interruptTurnInput)
+  .mutation(async ({ ctx, input }): Promise<{ interrupted: boolean }> => {
+    const { app, owner } = ctx;
+    const conversation = await getConversation(app.db, owner, input.conversationId);
+    const turn = input.turnId
+      ? await findOwnTurn(app.db, owner, input.turnId)
+      : await findRunning(app.db, conversation.id);
+    if (input.turnId && turn?.conversation_id !== conversation.id) throw new ParleyError('NOT_FOUND');
+    return { interrupted: turn ? await interruptTurn(app.turns, app.runner, turn) : false };
+  });

@@ -1,0 +1,15 @@
+import { type SentTurn, turnInput } from '@parley/shared/turn';
+import { retryTurn } from '../../turn/send.ts';
+import { speaking } from '../guard.ts';
+
+export const retry = speaking
+  .input(turnInput)
+  .mutation(async ({ ctx, input }): Promise<Omit<SentTurn, 'userMessageId'> & { userMessageId: string | null }> => {
+    const sent = await retryTurn(ctx.app.turns, ctx.app.runner, ctx.owner, input.turnId);
+    return {
+      turnId: sent.turn.id,
+      userMessageId: sent.message?.id ?? null,
+      createdAt: sent.message?.created_at ?? sent.turn.created_at,
+      duplicate: sent.duplicate,
+    };
+  });
