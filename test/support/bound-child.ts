@@ -1,0 +1,6 @@
+import { spawnBound } from '@parley/db/embedded-child';
+
+// A program for tests that kill the parent of a bound child. It prints the child's process id, then stays.
+const watchdog = process.argv[2] === 'watchdog';
+const child = spawnBound('sleep', ['600'], { signal: 'SIGINT', cwd: '/', env: process.env, watchdog });
+console.log(child.pid);
