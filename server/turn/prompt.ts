@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Profile } from '@parley/shared/account';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import type { MessageInEvent, MessagePart } from '@parley/shared/message';
@@ -102,10 +103,13 @@ function contentOf(role: 'user' | 'assistant', parts: readonly MessagePart[]): s
   }
   return content;
 }
+
 interface Said {
   role: 'user' | 'assistant';
   content: string;
-  tokens: number;
+  /** What its count is remembered by. */
+  key: string;
+  complete: boolean;
 }
 
 /** The messages of one turn: what was asked, and what was answered to it. Neither is in a prompt without the other. */
@@ -115,27 +119,32 @@ interface Exchange {
 }
 
 /** The exchanges before `input`, an answer right behind what it answers, also where another question was stored in between. */
-function exchangesOf(
-  history: readonly MessageInEvent[],
-  input: MessageInEvent | undefined,
-  counter: TokenCounter,
-): Exchange[] {
-  const exchanges = new Map<string, Exchange>();
+function exchangesOf(history: readonly MessageInEvent[], input: MessageInEvent | undefined): Exchange[] {
+  const exchanges: Exchange[] = [];
+  const ofTurn = new Map<string, Exchange>();
   for (const message of history) {
     if (message.id === input?.id) continue;
+    let exchange = ofTurn.get(message.turnId);
     // Stored later there are answers to earlier turns. Other questions wait; an answer to this one is being made again.
     if (input && message.createdAt > input.createdAt) {
-      if (message.role === 'human' || message.turnId === input.turnId || !exchanges.has(message.turnId)) continue;
+      if (message.role === 'human' || message.turnId === input.turnId || !exchange) continue;
     }
     const role = message.role === 'human' ? 'user' : 'assistant';
     const content = contentOf(role, message.parts);
     if (content === '') continue;
-    const exchange = exchanges.get(message.turnId) ?? { asked: false, said: [] };
-    exchanges.set(message.turnId, exchange);
-    exchange.asked ||= role === 'user';
-    exchange.said.push({ role, content, tokens: messageTokens + counter.cached(keyOf(message, content), content) });
+    const last = exchanges.at(-1);
+    if (!exchange && role === 'assistant' && last?.asked) {
+      // An answer in a turn that asked nothing: another try, in place of what had broken off.
+      last.said = last.said.filter((said) => said.role === 'user' || said.complete);
+      exchange = last;
+    } else if (!exchange) {
+      exchange = { asked: role === 'user', said: [] };
+      exchanges.push(exchange);
+    }
+    ofTurn.set(message.turnId, exchange);
+    exchange.said.push({ role, content, key: keyOf(message, content), complete: message.status === 'complete' });
   }
-  return [...exchanges.values()];
+  return exchanges;
 }
 
 /** A message's content can become shorter when it turns out that less of it was heard. */
@@ -143,16 +152,20 @@ function keyOf(message: MessageInEvent, content: string): string {
   return `${message.id} ${content.length}`;
 }
 
-/** The newest exchanges that fit, oldest first. */
-function fitting(exchanges: readonly Exchange[], whole: boolean, room: number): Said[] {
-  let first = exchanges.length;
-  for (let left = room; first > 0; first--) {
-    for (const { tokens } of exchanges[first - 1]?.said ?? []) left -= tokens;
-    if (left < 0) break;
+/** The newest exchanges that fit, oldest first, and what they take. Counts no more than one exchange too many. */
+function fitting(exchanges: readonly Exchange[], whole: boolean, room: number, counter: TokenCounter) {
+  const taken: { said: Said[]; tokens: number }[] = [];
+  let left = room;
+  for (let i = exchanges.length - 1; i >= 0; i--) {
+    const said = exchanges[i]?.said ?? [];
+    const tokens = said.reduce((sum, { key, content }) => sum + messageTokens + counter.cached(key, content), 0);
+    left -= tokens;
+    // Only a greeting, the beginning of everything, is an answer to nothing.
+    if (left < 0 || (!exchanges[i]?.asked && !(whole && i === 0))) break;
+    taken.push({ said, tokens });
   }
-  // Only a greeting, the beginning of everything, is an answer to nothing.
-  while (!exchanges[first]?.asked && first < exchanges.length && !(whole && first === 0)) first++;
-  return exchanges.slice(first).flatMap(({ said }) => said);
+  taken.reverse();
+  return { said: taken.flatMap(({ said }) => said), tokens: taken.reduce((sum, { tokens }) => sum + tokens, 0) };
 }
 
 /** Messages of one role in a row become one: some services want the roles to alternate. */
@@ -182,7 +195,7 @@ export function buildPrompt(request: PromptRequest, counter: TokenCounter = o200
   const last = history.at(-1);
   const input = last?.role === 'human' ? last : undefined;
   const system = systemText(request, warnings);
-  const first = fixed('system', system, system);
+  const first = fixed('system', system, hash('sha256', system));
   const end: ReturnType<typeof fixed>[] = [];
   const instruction = request.instruction?.trim();
   if (instruction) end.push(fixed('system', instruction));
@@ -191,14 +204,14 @@ export function buildPrompt(request: PromptRequest, counter: TokenCounter = o200
 
   let tokens = first.tokens;
   for (const part of end) tokens += part.tokens;
-  const exchanges = exchangesOf(history, input, counter);
+  const exchanges = exchangesOf(history, input);
   const whole = request.history.length < historyMessages;
-  const said = fitting(exchanges, whole, request.budget.contextTokens - request.budget.replyTokens - tokens);
-  for (const message of said) tokens += message.tokens;
+  const room = request.budget.contextTokens - request.budget.replyTokens - tokens;
+  const { said, tokens: used } = fitting(exchanges, whole, room, counter);
   const given = exchanges.reduce((sum, exchange) => sum + exchange.said.length, 0);
   return {
     messages: merge([first.message, ...said, ...end.map(({ message }) => message)]),
-    tokens,
+    tokens: tokens + used,
     dropped: given - said.length,
     warnings,
   };
