@@ -22,16 +22,16 @@ export interface Config {
   llm: ProviderConfig;
   stt: ProviderConfig;
   tts: ProviderConfig & { voice: string | undefined };
-  /** Deadlines in milliseconds, budgets in tokens. */
-  model: { firstTokenMs: number; idleMs: number; totalMs: number; contextTokens: number; replyTokens: number };
+  /** In milliseconds. */
+  deadlines: { firstTokenMs: number; idleMs: number; totalMs: number; attempts: number };
+  /** In tokens. */
+  budget: { contextTokens: number; replyTokens: number };
   auth: {
     /** `auto`: an unknown subject becomes an approved user at first sight. */
     provision: 'auto' | 'closed';
     trust: readonly Trust[];
   };
   rates: RateLimits;
-  /** Per user and month; undefined is no limit. */
-  quota: Record<'turns' | 'tokens' | 'audioSeconds' | 'ttsCharacters', number | undefined>;
   leaseMs: number;
   drainMs: number;
   logLevel: NonNullable<Environment['LOG_LEVEL']>;
@@ -108,25 +108,19 @@ export function decide(env: Environment, terminal = false): Config {
     llm: providerOf(env, 'LLM', 'gpt-4o-mini'),
     stt: providerOf(env, 'STT', 'gpt-4o-mini-transcribe'),
     tts: ttsOf(env),
-    model: {
+    deadlines: {
       firstTokenMs: env.MODEL_FIRST_TOKEN_MS,
       idleMs: env.MODEL_IDLE_MS,
       totalMs: env.MODEL_TOTAL_MS,
-      contextTokens: env.MODEL_CONTEXT_TOKENS,
-      replyTokens: env.MODEL_REPLY_TOKENS,
+      attempts: env.MODEL_ATTEMPTS,
     },
+    budget: { contextTokens: env.MODEL_CONTEXT_TOKENS, replyTokens: env.MODEL_REPLY_TOKENS },
     auth: { provision: env.AUTH_PROVISION ?? (embedded ? 'auto' : 'closed'), trust: trustOf(env, embedded, dataDir) },
     rates: {
       userPerSecond: env.RATE_USER_PER_SECOND,
       userBurst: env.RATE_USER_BURST,
       addressPerSecond: env.RATE_ADDRESS_PER_SECOND,
       turnsPerMinute: env.RATE_TURNS_PER_MINUTE,
-    },
-    quota: {
-      turns: env.QUOTA_TURNS,
-      tokens: env.QUOTA_TOKENS,
-      audioSeconds: env.QUOTA_AUDIO_SECONDS,
-      ttsCharacters: env.QUOTA_TTS_CHARACTERS,
     },
     leaseMs: env.LEASE_MS,
     drainMs: env.DRAIN_MS,

@@ -89,6 +89,9 @@ const environment = z.object({
   MODEL_FIRST_TOKEN_MS: milliseconds.default(20_000).meta(means('How long a model may take to begin its answer.')),
   MODEL_IDLE_MS: milliseconds.default(30_000).meta(means('How long it may pause within an answer.')),
   MODEL_TOTAL_MS: milliseconds.default(300_000).meta(means('How long an answer may take, all attempts together.')),
+  MODEL_ATTEMPTS: integer(1, 10)
+    .default(3)
+    .meta(means('How often a model is asked at most, before it has begun to answer.')),
   MODEL_CONTEXT_TOKENS: integer(1000, 10_000_000)
     .default(16_000)
     .meta(means('Tokens of a prompt and its answer together.')),
@@ -108,7 +111,7 @@ const environment = z.object({
     .optional()
     .meta(
       means(
-        '`auto`: an unknown subject becomes a user at first sight; `closed`: it is refused. `auto` only in the embedded mode.',
+        '`auto`: an unknown subject becomes a user at first sight; `closed`: it is refused. `auto` in the embedded mode, else `closed`.',
       ),
     ),
 
@@ -126,10 +129,6 @@ const environment = z.object({
     .default(200)
     .meta(means('Calls an address may make in a second, on one replica; 0 is no limit.')),
   RATE_TURNS_PER_MINUTE: rate.default(60).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
-  QUOTA_TURNS: rate.optional().meta(means('Turns a user may take in a month.')),
-  QUOTA_TOKENS: integer(0, 1e12).optional().meta(means('Tokens a user may use in a month.')),
-  QUOTA_AUDIO_SECONDS: integer(0, 1e9).optional().meta(means('Seconds a user may speak in a month.')),
-  QUOTA_TTS_CHARACTERS: integer(0, 1e12).optional().meta(means('Characters that are spoken to a user in a month.')),
 
   LEASE_MS: integer(1000, 600_000).default(10_000).meta(means('How long a replica that is silent keeps its turns.')),
   DRAIN_MS: integer(0, 3_600_000).default(30_000).meta(means('How long a stopping server waits for its turns.')),
