@@ -22,10 +22,15 @@ export interface Config {
   llm: ProviderConfig;
   stt: ProviderConfig;
   tts: ProviderConfig & { voice: string | undefined };
-  /** In milliseconds. */
-  deadlines: { firstTokenMs: number; idleMs: number; totalMs: number; attempts: number };
-  /** In tokens. */
-  budget: { contextTokens: number; replyTokens: number };
+  /** Deadlines in milliseconds, budgets in tokens. */
+  model: {
+    firstTokenMs: number;
+    idleMs: number;
+    totalMs: number;
+    attempts: number;
+    contextTokens: number;
+    replyTokens: number;
+  };
   auth: {
     /** `auto`: an unknown subject becomes an approved user at first sight. */
     provision: 'auto' | 'closed';
@@ -108,13 +113,14 @@ export function decide(env: Environment, terminal = false): Config {
     llm: providerOf(env, 'LLM', 'gpt-4o-mini'),
     stt: providerOf(env, 'STT', 'gpt-4o-mini-transcribe'),
     tts: ttsOf(env),
-    deadlines: {
+    model: {
       firstTokenMs: env.MODEL_FIRST_TOKEN_MS,
       idleMs: env.MODEL_IDLE_MS,
       totalMs: env.MODEL_TOTAL_MS,
       attempts: env.MODEL_ATTEMPTS,
+      contextTokens: env.MODEL_CONTEXT_TOKENS,
+      replyTokens: env.MODEL_REPLY_TOKENS,
     },
-    budget: { contextTokens: env.MODEL_CONTEXT_TOKENS, replyTokens: env.MODEL_REPLY_TOKENS },
     auth: { provision: env.AUTH_PROVISION ?? (embedded ? 'auto' : 'closed'), trust: trustOf(env, embedded, dataDir) },
     rates: {
       userPerSecond: env.RATE_USER_PER_SECOND,

@@ -28,7 +28,7 @@ describe('variables', () => {
       database: { mode: 'embedded' },
       auth: { provision: 'auto', trust: [{ type: 'kept' }] },
       llm: { provider: 'local' },
-      deadlines: { firstTokenMs: 20_000, idleMs: 30_000, totalMs: 300_000 },
+      model: { firstTokenMs: 20_000, idleMs: 30_000, totalMs: 300_000 },
       leaseMs: 10_000,
     });
   });
