@@ -1,0 +1,136 @@
+import type { IncomingMessage, Server } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { limits } from '@parley/shared/limits';
+import type { ParleyError, Reason } from '@parley/shared/reason';
+import type { AnyTRPCRouter } from '@trpc/server';
+import { WebSocketServer } from 'ws';
+import { errorShapeFor } from '../failure.ts';
+import type { Serving } from '../transport.ts';
+import { Session } from './session.ts';
+import { defaultWaits, Sweep, type Waits } from './sweep.ts';
+import { type Wire, wires } from './wire.ts';
+
+/** Frame headers and the rest of a message around the largest recording. A frame beyond is cut off while it is read. */
+const slack = 64 * 1024;
+
+export interface SocketMetrics {
+  opened?(): void;
+  closed?(code: number): void;
+  /** A limit or an error of a connection, not of a procedure. */
+  refused?(reason: Reason): void;
+}
+
+export interface SocketOptions<Router extends AnyTRPCRouter> extends Serving<Router> {
+  /** Serves `/trpc` and `/trpc/binary` of it; any other upgrade is answered with 404. */
+  server: Server;
+  /** Whether a browser page of this origin may connect. Asked only when there is an Origin header. */
+  allowOrigin(origin: string, req: IncomingMessage): boolean;
+  /** A reason not to take a connection now: draining, too many from one address. */
+  admit?: ((req: IncomingMessage) => ParleyError | undefined) | undefined;
+  waits?: Partial<Waits> | undefined;
+  metrics?: SocketMetrics | undefined;
+  /** Closes everything when aborted. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface Sockets {
+  /** Connections that are open now. */
+  readonly size: number;
+  /** Tells every client to connect again, to wherever it is then sent. */
+  broadcastReconnect(): void;
+  /** Takes no more connections, closes those there are, and resolves when they are gone: within `closeMs`. */
+  close(): Promise<void>;
+}
+
+/** Serves a router on the WebSockets of an HTTP server, in tRPC's own wire. */
+export function attachSockets<Router extends AnyTRPCRouter>(options: SocketOptions<Router>): Sockets {
+  const { server, metrics } = options;
+  const serving: Serving = {
+    router: options.router,
+    createContext: options.createContext,
+    onError: options.onError,
+  };
+  const sweep = new Sweep({ ...defaultWaits, ...options.waits });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: limits.audioMessageBytes + slack,
+  });
+  let onEmpty: (() => void) | undefined;
+
+  const accept = (req: IncomingMessage, socket: Socket, head: Buffer, wire: Wire, awaitsParams: boolean): void => {
+    sockets.handleUpgrade(req, socket, head, (ws) => {
+      const onRefused = metrics?.refused && ((reason: Reason) => metrics.refused?.(reason));
+      const session = new Session({ ws, socket, req, serving, wire, awaitsParams, onRefused });
+      sweep.add(session);
+      metrics?.opened?.();
+      ws.on('message', (data, isBinary) => {
+        if (Buffer.isBuffer(data)) session.receive(data, isBinary);
+      });
+      // `ws` closes with the fitting code; without a listener the error would end the process.
+      ws.on('error', ignore);
+      ws.on('close', (code) => {
+        session.closed();
+        sweep.delete(session);
+        metrics?.closed?.(code);
+        if (sweep.sessions.size === 0) onEmpty?.();
+      });
+    });
+  };
+
+  const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', ignore);
+    const url = URL.parse(req.url ?? '/', 'http://localhost');
+    const wire = wires.get(url?.pathname ?? '');
+    const { origin } = req.headers;
+    let reason: Reason | undefined;
+    if (!wire) reason = 'NOT_FOUND';
+    else if (origin !== undefined && !options.allowOrigin(origin, req)) reason = 'FORBIDDEN';
+    else reason = onEmpty ? 'DRAINING' : options.admit?.(req)?.reason;
+    if (wire && !reason && socket instanceof Socket) {
+      accept(req, socket, head, wire, url?.searchParams.get('connectionParams') === '1');
+      return;
+    }
+    metrics?.refused?.(reason ?? 'INTERNAL');
+    refuseUpgrade(socket, reason ?? 'INTERNAL');
+  };
+  server.on('upgrade', onUpgrade);
+
+  const close = async (): Promise<void> => {
+    const empty = Promise.withResolvers<void>();
+    onEmpty = empty.resolve;
+    options.signal?.removeEventListener('abort', onAbort);
+    for (const session of sweep.sessions) session.close(1001);
+    if (sweep.sessions.size > 0) await empty.promise;
+    server.off('upgrade', onUpgrade);
+  };
+  const onAbort = (): void => void close();
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+
+  return {
+    get size() {
+      return sweep.sessions.size;
+    },
+    broadcastReconnect() {
+      for (const session of sweep.sessions) session.notify(reconnect);
+    },
+    close,
+  };
+}
+
+const reconnect = JSON.stringify({ id: null, method: 'reconnect' });
+
+function ignore(): void {}
+
+function refuseUpgrade(socket: Duplex, reason: Reason): void {
+  const shape = errorShapeFor(reason);
+  const body = JSON.stringify({ error: { json: shape } });
+  const status = shape.data.httpStatus;
+  socket.end(
+    `HTTP/1.1 ${status} ${shape.data.code}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
