@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { mintToken } from '@parley/client/cli/token';
 import { makeKey, matches, parseKey } from '@parley/server/account/key';
 import { embeddedSecret } from '@parley/server/account/secret';
@@ -15,9 +16,11 @@ const secret = 'a secret of at least thirty-two bytes';
 const good = { sub: 'ann', tenant: 'acme', type: 'access' };
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-function signed(claims: object, header: object = {}, key: string | Uint8Array = secret): string {
+function signed(claims: object, header: { alg?: string; [name: string]: unknown } = {}, key = secret): string {
   const unsigned = `${base64url({ alg: 'HS256', ...header })}.${base64url({ exp: 2e9, ...claims })}`;
-  return `${unsigned}.${createHmac('sha256', key).update(unsigned).digest('base64url')}`;
+  return `${unsigned}.${createHmac(header.alg === 'HS512' ? 'sha512' : 'sha256', key)
+    .update(unsigned)
+    .digest('base64url')}`;
 }
 
 describe('a token by secret', () => {
@@ -194,7 +197,12 @@ describe("the embedded mode's secret", () => {
 
   it('is made once, also by many at a time, and only its owner may read it', async () => {
     const dataDir = join(folder, 'not/there/yet');
-    const secrets = await Promise.all(Array.from({ length: 20 }, () => embeddedSecret(dataDir)));
+    // Some come while the first one is still writing, some just after.
+    const late = async (turns: number) => {
+      for (let i = 0; i < turns; i++) await nextTurn();
+      return embeddedSecret(dataDir);
+    };
+    const secrets = await Promise.all(Array.from({ length: 200 }, (_, i) => late(i)));
     expect(new Set(secrets).size).toBe(1);
     expect(secrets[0]).toMatch(/^[\w-]{43}$/);
     expect(readdirSync(dataDir)).toEqual(['jwt-secret']);
