@@ -23,12 +23,16 @@ export class PushSource implements AsyncIterable<TrackedEnvelope<Event>, void, v
     this.#signal = signal;
   }
 
-  /** Pushes into `sink` until it has been told the end, or `signal` is aborted: then nothing more reaches it. */
-  start(sink: Sink, signal: AbortSignal): void {
-    if (signal.aborted) return;
+  /**
+   * Pushes into `sink` until it has been told the end or the returned function has been called; with `signal` also until it
+   * is aborted. A socket keeps the function instead of a listener, which would cost hundreds of bytes a subscriber.
+   */
+  start(sink: Sink, signal?: AbortSignal): () => void {
+    if (signal?.aborted) return () => {};
     const stop = this.#subscribe(sink);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+    return stop;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<TrackedEnvelope<Event>, void, void> {

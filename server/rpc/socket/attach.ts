@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { limits } from '@parley/shared/limits';
 import type { ParleyError, Reason } from '@parley/shared/reason';
 import type { AnyTRPCRouter } from '@trpc/server';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { errorShapeFor } from '../failure.ts';
 import type { Serving } from '../transport.ts';
 import { Session } from './session.ts';
@@ -59,24 +59,29 @@ export function attachSockets<Router extends AnyTRPCRouter>(options: SocketOptio
     maxPayload: limits.audioMessageBytes + slack,
   });
   let onEmpty: (() => void) | undefined;
+  const onRefused = (reason: Reason): void => metrics?.refused?.(reason);
+
+  // Apart from `accept`, so that a listener that lives as long as its socket does not keep the upgrade request alive.
+  const listen = (ws: WebSocket, session: Session): void => {
+    sweep.add(session);
+    metrics?.opened?.();
+    ws.on('message', (data, isBinary) => {
+      if (Buffer.isBuffer(data)) session.receive(data, isBinary);
+    });
+    // `ws` closes with the fitting code; without a listener the error would end the process.
+    ws.on('error', ignore);
+    ws.on('close', (code) => {
+      session.closed();
+      sweep.delete(session);
+      metrics?.closed?.(code);
+      if (sweep.sessions.size === 0) onEmpty?.();
+    });
+  };
 
   const accept = (req: IncomingMessage, socket: Socket, head: Buffer, wire: Wire, awaitsParams: boolean): void => {
+    socket.off('error', ignore);
     sockets.handleUpgrade(req, socket, head, (ws) => {
-      const onRefused = metrics?.refused && ((reason: Reason) => metrics.refused?.(reason));
-      const session = new Session({ ws, socket, req, serving, wire, awaitsParams, onRefused });
-      sweep.add(session);
-      metrics?.opened?.();
-      ws.on('message', (data, isBinary) => {
-        if (Buffer.isBuffer(data)) session.receive(data, isBinary);
-      });
-      // `ws` closes with the fitting code; without a listener the error would end the process.
-      ws.on('error', ignore);
-      ws.on('close', (code) => {
-        session.closed();
-        sweep.delete(session);
-        metrics?.closed?.(code);
-        if (sweep.sessions.size === 0) onEmpty?.();
-      });
+      listen(ws, new Session({ ws, socket, req, serving, wire, awaitsParams, onRefused }));
     });
   };
 
@@ -93,7 +98,7 @@ export function attachSockets<Router extends AnyTRPCRouter>(options: SocketOptio
       accept(req, socket, head, wire, url?.searchParams.get('connectionParams') === '1');
       return;
     }
-    metrics?.refused?.(reason ?? 'INTERNAL');
+    onRefused(reason ?? 'INTERNAL');
     refuseUpgrade(socket, reason ?? 'INTERNAL');
   };
   server.on('upgrade', onUpgrade);

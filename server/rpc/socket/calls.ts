@@ -57,7 +57,7 @@ export class Calls {
       this.#over(call, 'TOO_MANY_SUBSCRIPTIONS');
       return;
     }
-    const subscription = new Subscription(this.#line, call, () => subscriptions.delete(call.id));
+    const subscription = new Subscription(this.#line, call, this);
     subscriptions.set(call.id, subscription);
     void subscription.run();
     this.#watch();
@@ -66,7 +66,7 @@ export class Calls {
   /** Ends the subscriptions when the credential does. Watched from the first subscription on: calls are checked one by one. */
   #watch(): void {
     if (this.#unwatch) return;
-    this.#unwatch = () => {};
+    this.#unwatch = watching;
     void this.#line.context.then((opened) => {
       if (!this.#line.isOpen || !opened.ok || !opened.ctx.onInvalid) return;
       this.#unwatch = opened.ctx.onInvalid(() => {
@@ -87,11 +87,18 @@ export class Calls {
     for (const subscription of this.#subscriptions?.values() ?? []) subscription.stop();
   }
 
+  /** A subscription is over: its id and its place are free. */
+  release(call: Call): void {
+    this.#subscriptions?.delete(call.id);
+  }
+
   #over(call: Call, reason: Reason): void {
     const { id, jsonrpc, path } = call;
     this.#line.refuse({ id, jsonrpc, path, error: new ParleyError(reason) });
   }
 }
+
+function watching(): void {}
 
 function withLastEventId(input: unknown, lastEventId: string | undefined): unknown {
   if (lastEventId === undefined) return input;

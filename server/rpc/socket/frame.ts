@@ -11,9 +11,10 @@ const binary = 0x82;
 
 /**
  * An unmasked, unfragmented WebSocket frame (RFC 6455, section 5.2) holding one subscriber's data message: the first buffer
- * is the subscriber's own, the others are shared. `head` is the JSON up to and including the request id.
+ * is the subscriber's own, the others are shared. `head` is the JSON up to and including the
+ * request id, in ASCII.
  */
-export function frameOf(head: Buffer, tail: Tail): readonly [Buffer, ...Uint8Array[]] {
+export function frameOf(head: string, tail: Tail): readonly [Buffer, ...Uint8Array[]] {
   const prefix = tail.bytes.length > 0 ? 4 : 0;
   const json = head.length + tail.json.length;
   const payload = prefix + json + tail.byteLength;
@@ -31,7 +32,7 @@ export function frameOf(head: Buffer, tail: Tail): readonly [Buffer, ...Uint8Arr
     own.writeUInt32BE(payload, 6);
   }
   if (prefix) own.writeUInt32BE(json, header);
-  own.set(head, header + prefix);
+  own.write(head, header + prefix, 'latin1');
   if (!isCopied) return [own, tail.json, ...tail.bytes];
   own.set(tail.json, header + prefix + head.length);
   return [own, ...tail.bytes];

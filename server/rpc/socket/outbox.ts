@@ -8,6 +8,11 @@ import type { Tail } from './tail.ts';
 /** Replies above this size are counted apart: a long answer that was asked for does not make a slow consumer. */
 const largeReply = 64 * 1024;
 
+export interface SlowListener {
+  /** More than limits.subscriberBytes would wait. Called once; no event is sent from then on. */
+  tooSlow(): void;
+}
+
 /**
  * All that goes to one WebSocket. Pushed events are written as frames to the raw socket, everything else through `ws`; both
  * write whole frames within one call, so they never interleave and keep their order.
@@ -15,17 +20,16 @@ const largeReply = 64 * 1024;
 export class Outbox {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
-  readonly #onSlow: () => void;
+  readonly #listener: SlowListener;
   readonly #cork: Cork;
   #replyBytes = 0;
   #isSlow = false;
   #waiting: (() => void)[] | undefined;
 
-  /** `onSlow` is called once, when more than limits.subscriberBytes would wait. No event is sent from then on. */
-  constructor(ws: WebSocket, socket: Socket, onSlow: () => void) {
+  constructor(ws: WebSocket, socket: Socket, listener: SlowListener) {
     this.#ws = ws;
     this.#socket = socket;
-    this.#onSlow = onSlow;
+    this.#listener = listener;
     this.#cork = new Cork(socket);
   }
 
@@ -39,7 +43,7 @@ export class Outbox {
     return this.#replyBytes;
   }
 
-  push(head: Buffer, tail: Tail): void {
+  push(head: string, tail: Tail): void {
     if (this.#ws.readyState !== this.#ws.OPEN || this.#isSlow) return;
     const backlog = this.backlog;
     if (backlog > 0 && backlog + tail.json.length + tail.byteLength > limits.subscriberBytes) {
@@ -95,6 +99,6 @@ export class Outbox {
 
   #slow(): void {
     this.#isSlow = true;
-    this.#onSlow();
+    this.#listener.tooSlow();
   }
 }

@@ -52,7 +52,7 @@ export class Session implements Line {
     this.#ws = options.ws;
     this.#req = options.req;
     this.#onRefused = options.onRefused;
-    this.outbox = new Outbox(options.ws, options.socket, () => this.#tooSlow());
+    this.outbox = new Outbox(options.ws, options.socket, this);
     if (!options.awaitsParams) this.#context = this.#open(() => null);
   }
 
@@ -186,7 +186,7 @@ export class Session implements Line {
     }
   }
 
-  #tooSlow(): void {
+  tooSlow(): void {
     this.#onRefused?.('SLOW_CONSUMER');
     this.#calls.endSubscriptions(new ParleyError('SLOW_CONSUMER'));
     this.close(1013, 'SLOW_CONSUMER');

@@ -11,6 +11,11 @@ import { tailOf } from './tail.ts';
 /** starting → pushing or pumping → over. */
 type State = 'starting' | 'pushing' | 'pumping' | 'over';
 
+export interface Owner {
+  /** Frees the id and the place, right before the client is told that it may use them again. */
+  release(call: Call): void;
+}
+
 /**
  * One subscription of a connection. Speaks as the stock adapter does: `started` once its procedure has answered, then data,
  * then `stopped`; an error comes before `stopped`, or alone when the subscription never started.
@@ -18,17 +23,17 @@ type State = 'starting' | 'pushing' | 'pumping' | 'over';
 export class Subscription implements Sink {
   readonly #line: Line;
   readonly #call: Call;
-  readonly #release: () => void;
+  readonly #owner: Owner;
   readonly #controller = new AbortController();
   #state: State = 'starting';
-  #head: Buffer | undefined;
+  #head = '';
+  #stop: (() => void) | undefined;
   #failure: Error | undefined;
 
-  /** `release` frees the id and the place, right before the client is told that it may use them again. */
-  constructor(line: Line, call: Call, release: () => void) {
+  constructor(line: Line, call: Call, owner: Owner) {
     this.#line = line;
     this.#call = call;
-    this.#release = release;
+    this.#owner = owner;
   }
 
   async run(): Promise<void> {
@@ -45,8 +50,8 @@ export class Subscription implements Sink {
 
   /** By the client or because it is gone. */
   stop(): void {
-    this.#controller.abort(stopped);
-    if (this.#state === 'pushing') this.#finish();
+    if (this.#state === 'pushing') this.end();
+    else this.#controller.abort(stopped);
   }
 
   fail(error: Error): void {
@@ -58,7 +63,7 @@ export class Subscription implements Sink {
   }
 
   event(id: string, event: Encoded): void {
-    if (this.#state !== 'pushing' || !this.#head) return;
+    if (this.#state !== 'pushing') return;
     const invalid = this.#line.invalid();
     if (invalid) this.end(invalid);
     else this.#line.outbox.push(this.#head, tailOf(event, id, this.#line.wire.isBinary));
@@ -71,6 +76,7 @@ export class Subscription implements Sink {
   end(error?: Error): void {
     if (this.#state !== 'pushing') return;
     this.#state = 'over';
+    this.#stop?.();
     this.#controller.abort(stopped);
     if (error) this.#line.fail(this.#call, error);
     this.#finish();
@@ -112,11 +118,12 @@ export class Subscription implements Sink {
 
   #push(source: PushSource): void {
     const { id, jsonrpc } = this.#call;
-    this.#head = Buffer.from(`{"id":${JSON.stringify(id)}${jsonrpc ? ',"jsonrpc":"2.0"' : ''}`);
+    this.#head = `{"id":${asciiOf(id)}${jsonrpc ? ',"jsonrpc":"2.0"' : ''}`;
     this.#line.reply(this.#call, { type: 'started' });
     this.#state = 'pushing';
     try {
-      source.start(this, this.#controller.signal);
+      this.#stop = source.start(this);
+      if (this.#isOver()) this.#stop();
     } catch (cause) {
       this.end(getTRPCErrorFromUnknown(cause));
     }
@@ -147,13 +154,17 @@ export class Subscription implements Sink {
       return;
     }
     this.#state = 'over';
-    this.#release();
+    this.#owner.release(this.#call);
     this.#line.fail(this.#call, error);
+  }
+
+  #isOver(): boolean {
+    return this.#state === 'over';
   }
 
   #finish(): void {
     this.#state = 'over';
-    this.#release();
+    this.#owner.release(this.#call);
     this.#line.reply(this.#call, { type: 'stopped' });
   }
 
@@ -161,6 +172,14 @@ export class Subscription implements Sink {
     const { path, type, input } = this.#call;
     this.#line.report({ error: getTRPCErrorFromUnknown(cause), path, type, input });
   }
+}
+
+/** JSON in which no character takes more than a byte, so that it can be written without being measured. */
+function asciiOf(id: number | string): string {
+  return JSON.stringify(id).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function resultOf(value: unknown): TRPCResultMessage<unknown>['result'] {
