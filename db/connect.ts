@@ -40,5 +40,7 @@ export function connect(connection: Connection, options: ConnectOptions = {}): K
   });
   // Without a listener an error on an idle connection would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));
+  // So would one on a connection that is in use; the query that it breaks rejects anyway.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }

@@ -47,10 +47,10 @@ export const emptyProfile: Profile = {
 export const scopes = ['chat', 'voice', 'files', 'memory', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
-export interface User {
+/** A user, with what is known of them. */
+export interface User extends Profile {
   id: string;
   tenant: string;
-  profile: Profile;
   approved: boolean;
   plan: string;
   createdAt: Date;

@@ -1,4 +1,4 @@
-import type { ProfileInput, User } from '@parley/shared/account';
+import type { Profile, ProfileInput, User } from '@parley/shared/account';
 import type { Page } from '@parley/shared/page';
 import type { Selectable } from 'kysely';
 import type { Db } from '../connect.ts';
@@ -7,18 +7,22 @@ import type { UserTable } from '../schema.ts';
 
 export type UserRow = Selectable<UserTable>;
 
+export function toProfile(row: UserRow): Profile {
+  return {
+    nickname: row.nickname,
+    birthYear: row.birth_year,
+    birthPlace: row.birth_place,
+    grewUpPlace: row.grew_up_place,
+    occupation: row.occupation,
+    locale: row.locale,
+  };
+}
+
 export function toUser(row: UserRow): User {
   return {
     id: row.id,
     tenant: row.tenant_id,
-    profile: {
-      nickname: row.nickname,
-      birthYear: row.birth_year,
-      birthPlace: row.birth_place,
-      grewUpPlace: row.grew_up_place,
-      occupation: row.occupation,
-      locale: row.locale,
-    },
+    ...toProfile(row),
     approved: row.approved,
     plan: row.plan,
     createdAt: row.created_at,

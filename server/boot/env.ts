@@ -122,13 +122,13 @@ const environment = z.object({
     .default([])
     .meta(means('Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas.')),
   RATE_USER_PER_SECOND: rate
-    .default(50)
+    .default(100)
     .meta(means('Calls a user may make in a second, on one replica; 0 is no limit.')),
-  RATE_USER_BURST: rate.default(100).meta(means('Calls a user may make at once.')),
+  RATE_USER_BURST: rate.default(500).meta(means('Calls a user may make at once.')),
   RATE_ADDRESS_PER_SECOND: rate
-    .default(200)
+    .default(2000)
     .meta(means('Calls an address may make in a second, on one replica; 0 is no limit.')),
-  RATE_TURNS_PER_MINUTE: rate.default(60).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
+  RATE_TURNS_PER_MINUTE: rate.default(600).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
 
   LEASE_MS: integer(1000, 600_000).default(10_000).meta(means('How long a replica that is silent keeps its turns.')),
   DRAIN_MS: integer(0, 3_600_000).default(30_000).meta(means('How long a stopping server waits for its turns.')),

@@ -71,7 +71,8 @@ export function contextMaker(
 
 function header(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name];
-  return typeof value === 'string' ? value : undefined;
+  // Node reads headers as Latin-1; an id is the same text on every transport.
+  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : undefined;
 }
 
 /** The caller's trace (W3C Trace Context) where it sends one, so that its error and our log can be laid side by side. */

@@ -2,7 +2,7 @@ import { findAssistant } from '@parley/db/repository/assistant';
 import { getConversation } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import type { TurnRow } from '@parley/db/repository/turn';
-import { findUser, toUser } from '@parley/db/repository/user';
+import { findUser, toProfile } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
 import type { Event } from '@parley/shared/event';
 import { type Locale, localeOf } from '@parley/shared/explain';
@@ -62,8 +62,10 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     ? history.messages.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
     : history.messages;
   const prompt = buildPrompt({
-    assistant: assistant ? { systemPrompt: assistant.system_prompt, language: assistant.language } : null,
-    profile: user ? toUser(user).profile : emptyProfile,
+    assistant: assistant?.system_prompt
+      ? { systemPrompt: assistant.system_prompt, language: assistant.language }
+      : null,
+    profile: user ? toProfile(user) : emptyProfile,
     pageContext: turn.request.pageContext,
     history: message ? [...before, inEvent(toMessage(message))] : before,
     ...(turn.request.instruction !== undefined && { instruction: turn.request.instruction }),

@@ -1,4 +1,4 @@
-import { findUser, toUser } from '@parley/db/repository/user';
+import { findUser, toProfile, toUser } from '@parley/db/repository/user';
 import type { Account } from '@parley/shared/account';
 import { ParleyError } from '@parley/shared/reason';
 import { signedIn } from '../guard.ts';
@@ -10,7 +10,7 @@ export const me = signedIn.query(async ({ ctx }): Promise<Account> => {
   const user = toUser(row);
   return {
     user,
-    profile: user.profile,
+    profile: toProfile(row),
     tenant: user.tenant,
     roles: [...principal.roles],
     scopes: [...principal.scopes],

@@ -1,5 +1,5 @@
 import { getConversation, toConversation } from '@parley/db/repository/conversation';
-import { findUser, toUser } from '@parley/db/repository/user';
+import { findUser, toProfile } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
 import { type Conversation, openConversationInput } from '@parley/shared/conversation';
 import { eventId } from '../../live/id.ts';
@@ -22,7 +22,7 @@ export const open = chat
         const greetingTurnId = await greet(app.turns, app.runner, {
           owner,
           conversationId: conversation.id,
-          profile: user ? toUser(user).profile : emptyProfile,
+          profile: user ? toProfile(user) : emptyProfile,
           speak: input.speak,
         });
         return greetingTurnId === undefined ? opened : { ...opened, greetingTurnId };

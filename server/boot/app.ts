@@ -1,0 +1,163 @@
+import { type Connection, connect, type Db } from '@parley/db/connect';
+import { listen } from '@parley/db/listen';
+import { migrate } from '@parley/db/migrate';
+import { loadHistory } from '@parley/db/repository/message';
+import { newId } from '@parley/shared/id';
+import { limits, protocolVersions } from '@parley/shared/limits';
+import { Credentials } from '../account/principal.ts';
+import { Rates } from '../account/rate.ts';
+import { verifiersFor } from '../account/token.ts';
+import { HistoryReader } from '../history/load.ts';
+import { MemoryHistory } from '../history/memory.ts';
+import type { HistoryCache } from '../history/port.ts';
+import { RedisHistory } from '../history/redis.ts';
+import { Feed } from '../live/feed.ts';
+import { MemoryLog } from '../live/memory.ts';
+import type { LogStore } from '../live/port.ts';
+import { RedisLog } from '../live/redis.ts';
+import { type RedisConnections, redisConnections } from '../live/redis-connect.ts';
+import { type ModelConfig, makeModel } from '../model/registry.ts';
+import type { App } from '../rpc/context.ts';
+import { turnChannel } from '../turn/interrupt.ts';
+import type { Logger, TurnPorts } from '../turn/ports.ts';
+import { TurnRunner } from '../turn/runner.ts';
+import { Takeover } from '../turn/takeover.ts';
+import type { Config, ProviderConfig } from './config.ts';
+import { createMetrics, type MetricsPage } from './metrics.ts';
+
+/** The version of this build; the same as the packages'. */
+export const version = '0.1.0';
+
+export interface Running {
+  app: App;
+  metrics: MetricsPage;
+  /** Rejects with what is not well. */
+  checkReady(): Promise<void>;
+  /** No new turns; running ones end or are handed over within the configured time. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Wires a server together: the only place that names implementations. `connection` is where its PostgreSQL is. */
+export async function assemble(config: Config, connection: Connection, logger: Logger): Promise<Running> {
+  const replica = newId();
+  const db = connect(connection, {
+    poolSize: config.poolSize,
+    onIdleError: (error) => logger.warn({ error: error.name }, 'database connection lost'),
+  });
+  const redis = config.redisUrl === undefined ? undefined : redisConnections(config.redisUrl);
+  try {
+    await migrate(db);
+    return await wire(config, connection, logger, { replica, db, redis });
+  } catch (error) {
+    await redis?.close();
+    await db.destroy();
+    throw error;
+  }
+}
+
+/** OpenAI's own address, and what a service without keys is given for one. */
+function modelOf(llm: ProviderConfig): ModelConfig {
+  if (llm.provider === 'local') return { provider: 'local' };
+  const { model, baseURL = 'https://api.openai.com/v1', apiKey = 'none' } = llm;
+  return { provider: 'openai', model, baseURL, apiKey };
+}
+
+async function wire(
+  config: Config,
+  connection: Connection,
+  logger: Logger,
+  { replica, db, redis }: { replica: string; db: Db; redis: RedisConnections | undefined },
+): Promise<Running> {
+  const log: LogStore = redis ? new RedisLog(redis) : new MemoryLog();
+  const page = createMetrics({ eventLogHealthy: () => log.healthy() }, { process: true });
+  const near: HistoryCache = new MemoryHistory();
+  const history = new HistoryReader({
+    caches: redis ? [near, new RedisHistory(redis.command)] : [near],
+    load: (id) => loadHistory(db, id),
+    onRead: (hit) => page.metrics.historyCache(hit ? 'hit' : 'miss'),
+  });
+  const model = makeModel(modelOf(config.llm));
+  const turns: TurnPorts = {
+    db,
+    log,
+    history,
+    model,
+    metrics: page.metrics,
+    logger,
+    replica,
+    leaseMs: config.leaseMs,
+    deadlines: config.model,
+    budget: config.model,
+  };
+  const runner = new TurnRunner(turns);
+  const takeover = new Takeover(turns, runner);
+  const feed = new Feed(log);
+  const credentials = new Credentials({
+    db,
+    verifiers: await verifiersFor(config.auth.trust),
+    provision: config.auth.provision,
+  });
+  const rates = new Rates(config.rates, redis?.command);
+  const listener = await listen(connection, {
+    channel: turnChannel,
+    onNotify: (payload) => {
+      const [kind, turnId] = payload.split(' ');
+      if (turnId && (kind === 'interrupt' || kind === 'deleted')) void runner.stop(turnId, kind);
+    },
+    // What was asked for while nobody listened is on the rows.
+    onResumed: () => void runner.leases.renew(),
+    onError: (error) => logger.warn({ error: error.name }, 'notifications lost'),
+  });
+  await takeover.start(config.database.mode === 'embedded');
+
+  let draining = false;
+  const app: App = {
+    db,
+    turns,
+    runner,
+    feed,
+    credentials,
+    rates,
+    version,
+    draining: () => draining,
+    capabilities: {
+      llm: { name: model.name, model: model.model, ...(model.description && { description: model.description }) },
+      stt: null,
+      tts: null,
+      vad: null,
+      audio: { in: [], out: [] },
+      limits: { ...limits },
+      protocolVersions: [...protocolVersions],
+    },
+  };
+
+  return {
+    app,
+    metrics: page,
+    async checkReady() {
+      if (draining) throw new Error('draining');
+      await db.selectFrom('tenants').select('id').limit(1).execute();
+    },
+    async drain() {
+      draining = true;
+      await takeover.stop();
+      const patience = AbortSignal.timeout(config.drainMs);
+      const late = new Promise<void>((resolve) => patience.addEventListener('abort', () => resolve(), { once: true }));
+      await Promise.race([runner.idle(), late]);
+      await runner.stopAll('handover');
+    },
+    async close() {
+      draining = true;
+      feed.endAll();
+      await takeover.stop();
+      await runner.stopAll('handover');
+      await listener.close();
+      await credentials.close();
+      await log.close();
+      await history.close();
+      await redis?.close();
+      await db.destroy();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { DataFolderInUse, EmbeddedUnavailable } from '@parley/db/embedded-failure';
+import { decide } from './config.ts';
+import { BadEnvironment, readEnvironment } from './env.ts';
+import { createLogger } from './log.ts';
+import { onParentGone } from './parent.ts';
+import { serve } from './serve.ts';
+
+/** Says in one line what is wrong and ends. */
+function refuse(message: string): never {
+  process.stderr.write(`parley: ${message}\n`);
+  process.exit(1);
+}
+
+function explainFailure(error: unknown): string {
+  if (error instanceof BadEnvironment || error instanceof DataFolderInUse || error instanceof EmbeddedUnavailable)
+    return error.message;
+  if (error instanceof Error && 'code' in error && 'port' in error) {
+    if (error.code === 'EADDRINUSE') return `port ${String(error.port)} is in use; set PORT to another one`;
+    if (error.code === 'EACCES')
+      return `port ${String(error.port)} may not be used by this user; set PORT to another one`;
+  }
+  if (error instanceof Error) return `cannot start: ${error.message.split('\n')[0] ?? error.name}`;
+  return 'cannot start';
+}
+
+try {
+  const config = decide(readEnvironment(), process.stdout.isTTY);
+  const logger = createLogger({ level: config.logLevel });
+  const server = await serve(config, logger);
+  process.stdout.write(`parley listening on ${server.url}\n`);
+  if (config.database.mode === 'embedded') {
+    process.stdout.write('  talk to it:  npm run parley -- chat      (in another terminal)\n');
+    process.stdout.write(`  data are in: ${config.dataDir}\n`);
+  }
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    // The second signal does not wait.
+    if (stopping) process.exit(1);
+    stopping = true;
+    try {
+      await server.stop();
+      process.exit(0);
+    } catch (error) {
+      refuse(explainFailure(error));
+    }
+  };
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
+  onParentGone(() => void stop());
+} catch (error) {
+  refuse(explainFailure(error));
+}

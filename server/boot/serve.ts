@@ -1,0 +1,185 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import { startEmbedded } from '@parley/db/embedded';
+import { limits } from '@parley/shared/limits';
+import fastify, { type FastifyInstance } from 'fastify';
+import { contextMaker } from '../rpc/context.ts';
+import { reasonOf } from '../rpc/failure.ts';
+import { registerHttp } from '../rpc/http.ts';
+import { describeApi } from '../rpc/openapi.ts';
+import { appRouter } from '../rpc/router.ts';
+import { attachSockets } from '../rpc/socket/attach.ts';
+import type { Serving } from '../rpc/transport.ts';
+import { heartbeat } from '../rpc/trpc.ts';
+import type { Logger } from '../turn/ports.ts';
+import { assemble, type Running, version } from './app.ts';
+import type { Config } from './config.ts';
+
+export interface Server {
+  url: string;
+  port: number;
+  running: Running;
+  /** Drains, then closes everything: no new turns, clients are told to connect elsewhere, running turns end. */
+  stop(): Promise<void>;
+  /** Closes everything without waiting for turns. */
+  close(): Promise<void>;
+}
+
+/** Starts a server: its database where it brings its own, its parts, and the one port with all transports. */
+export async function serve(config: Config, logger: Logger): Promise<Server> {
+  const embedded =
+    config.database.mode === 'embedded'
+      ? await startEmbedded({ dataDir: config.dataDir, log: (line) => logger.info({ line }, 'postgres') })
+      : undefined;
+  try {
+    const connection = config.database.mode === 'external' ? config.database.url : embedded?.connection;
+    if (connection === undefined) throw new Error('no database');
+    const running = await assemble(config, connection, logger);
+    try {
+      const listening = await listen(config, running, logger);
+      const close = async (): Promise<void> => {
+        await listening.close();
+        await running.close();
+        await embedded?.stop();
+      };
+      return {
+        url: listening.url,
+        port: listening.port,
+        running,
+        close,
+        async stop() {
+          logger.info({ turns: running.app.runner.count }, 'draining');
+          await running.drain();
+          listening.leave();
+          await close();
+        },
+      };
+    } catch (error) {
+      await running.close();
+      throw error;
+    }
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+interface Listening {
+  url: string;
+  port: number;
+  /** Tells every client to connect again, to wherever it is then sent. */
+  leave(): void;
+  close(): Promise<void>;
+}
+
+async function listen(config: Config, running: Running, logger: Logger): Promise<Listening> {
+  const { app, metrics } = running;
+  const server = fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: 60_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 2_000 },
+  });
+  const isOwnOrigin = ownOrigin(config);
+  await server.register(helmet, { contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } } });
+  await server.register(cors, { origin: config.origins === '*' ? true : [...config.origins], maxAge: 600 });
+  operations(server, running);
+
+  const serving: Serving<typeof appRouter> = {
+    router: appRouter,
+    createContext: contextMaker(app, addressOf(config.trustProxy)),
+    onError: ({ error, path, ctx }) => {
+      const reason = reasonOf(error);
+      metrics.metrics.failed(reason);
+      const fields = { reason, path, traceId: ctx?.traceId };
+      if (reason === 'INTERNAL') logger.error({ ...fields, err: error.cause ?? error }, 'call failed');
+      else logger.info(fields, 'call refused');
+    },
+  };
+  const http = await registerHttp(server, {
+    ...serving,
+    sse: { pingMs: heartbeat.pingMs, reconnectAfterInactivityMs: heartbeat.reconnectMs },
+  });
+  const sockets = attachSockets({
+    ...serving,
+    server: server.server,
+    allowOrigin: isOwnOrigin,
+    metrics: {
+      opened: () => metrics.metrics.sockets(1),
+      closed: () => metrics.metrics.sockets(-1),
+      refused: (reason) => metrics.metrics.failed(reason),
+    },
+  });
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
+  const url = await server.listen({ host: config.listen.host, port: config.listen.port });
+  const { port } = new URL(url);
+  return {
+    url: `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${port}`,
+    port: Number(port),
+    leave() {
+      sockets.broadcastReconnect();
+      http.leaveStreams();
+    },
+    async close() {
+      await sockets.close();
+      await server.close();
+    },
+  };
+}
+
+/** What operators and other programs look at; none of it needs a credential, and none of it tells of anybody. */
+function operations(server: FastifyInstance, running: Running): void {
+  const api = JSON.stringify(describeApi(appRouter, version));
+  server.get('/healthz', () => ({ status: 'ok' }));
+  server.get('/readyz', async (_request, reply) => {
+    try {
+      await running.checkReady();
+      return { status: 'ready' };
+    } catch {
+      return reply.code(503).send({ status: running.app.draining() ? 'draining' : 'unavailable' });
+    }
+  });
+  server.get('/metrics', async (_request, reply) =>
+    reply.type(running.metrics.contentType).send(await running.metrics.text()),
+  );
+  server.get('/openapi.json', (_request, reply) => reply.type('application/json').send(api));
+}
+
+/** The address of a request; of a proxy that is believed, the one that it names. */
+function addressOf(trusted: readonly string[]): (req: IncomingMessage) => string {
+  const proxies = new BlockList();
+  for (const address of trusted) {
+    const family = isIP(address);
+    if (family !== 0) proxies.addAddress(address, family === 6 ? 'ipv6' : 'ipv4');
+  }
+  const isProxy = (address: string): boolean => {
+    const plain = address.replace(/^::ffff:/, '');
+    return isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
+  };
+  return (req) => {
+    let address = req.socket.remoteAddress ?? '';
+    const forwarded = req.headers['x-forwarded-for'];
+    const hops = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? ''))
+      .split(',')
+      .map((hop) => hop.trim());
+    // From the nearest hop outwards, for as long as whoever names the next one is believed.
+    while (isProxy(address)) {
+      const next = hops.pop();
+      if (!next || isIP(next) === 0) break;
+      address = next;
+    }
+    return address;
+  };
+}
+
+/** A page may connect when it came from this server, or from an origin that is allowed. */
+function ownOrigin(config: Config): (origin: string, req: IncomingMessage) => boolean {
+  const allowed: ReadonlySet<string> = new Set(config.origins === '*' ? [] : config.origins);
+  return (origin, req) => {
+    if (config.origins === '*' || allowed.has(origin)) return true;
+    return URL.parse(origin)?.host === req.headers.host;
+  };
+}
