@@ -4,7 +4,7 @@ import type { Model } from './port.ts';
 
 /** Which model answers, and how to reach it. */
 export type ModelConfig =
-  | { provider: 'openai'; apiKey: string; baseURL: string; model: string }
+  | { provider: 'openai'; apiKey?: string | undefined; baseURL?: string | undefined; model: string }
   | { provider: 'local'; tokensPerSecond?: number | undefined };
 
 /** One line a provider. */

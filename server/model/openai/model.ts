@@ -4,10 +4,10 @@ import { incomplete, requestFailure } from './failure.ts';
 import { readAnswer } from './read.ts';
 
 export interface OpenaiModelOptions {
-  /** Empty for a service that wants none. */
-  apiKey: string;
-  /** Such as `https://api.openai.com/v1`; any service that speaks the same wire. */
-  baseURL: string;
+  /** None for a service that wants none. */
+  apiKey?: string | undefined;
+  /** Of any service that speaks the same wire. Default `https://api.openai.com/v1`. */
+  baseURL?: string | undefined;
   model: string;
   /** What `system.capabilities` calls it. Default `openai`. */
   name?: string | undefined;
@@ -22,8 +22,8 @@ const errorBodySize = 65_536;
  */
 export function openaiModel({ apiKey, baseURL, model, name = 'openai' }: OpenaiModelOptions): Model {
   const client = new OpenAI({
-    apiKey: apiKey === '' ? 'none' : apiKey,
-    baseURL,
+    apiKey: apiKey || 'none',
+    baseURL: baseURL || 'https://api.openai.com/v1',
     organization: null,
     project: null,
     adminAPIKey: null,
