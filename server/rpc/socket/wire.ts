@@ -14,7 +14,7 @@ export interface Wire {
 const jsonWire: Wire = {
   isBinary: false,
   decode(data, isBinary) {
-    if (isBinary) throw new ParleyError('INVALID_MESSAGE', { details: { frame: 'binary' } });
+    if (isBinary) throw new ParleyError('INVALID_MESSAGE');
     return decodeFrame(data.toString('utf8'));
   },
   encode: (message) => JSON.stringify(transform(message, serverTransformer.output.serialize)),
