@@ -9,6 +9,7 @@ import { limits } from '@parley/shared/limits';
 import type { MessagePart } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
 import type { TurnMedium } from '@parley/shared/turn';
+import { checkpoint } from './checkpoint.ts';
 
 export interface AcceptInput {
   owner: Owner;
@@ -72,6 +73,7 @@ export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
       userMessageId: stored.message?.id ?? null,
       claim: first ? null : input.claim,
     });
+    checkpoint('accept.commit', turn.id);
     return { kind: 'accepted', turn, message: stored.message, revision: stored.revision ?? before, before };
   });
 }

@@ -1,6 +1,7 @@
 import type { Event } from '@parley/shared/event';
 import { Encoded } from '../live/encode.ts';
 import { Fenced, type LogStore } from '../live/port.ts';
+import { checkpoint } from './checkpoint.ts';
 import type { Leases } from './lease.ts';
 import type { ProgressWriter } from './progress.ts';
 import { Stopped } from './stop.ts';
@@ -32,6 +33,7 @@ export class Recorder {
   #flushing: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
   #begun: boolean;
+  #spoken = false;
 
   constructor(options: RecorderOptions & { begun: boolean }) {
     this.#options = options;
@@ -91,6 +93,7 @@ export class Recorder {
       this.#bubbles[event.bubble] = (this.#bubbles[event.bubble] ?? '') + event.text;
     }
     const bubbles = [...this.#bubbles];
+    checkpoint('append.before', turn.id);
     await log.append({
       conversationId: turn.conversationId,
       events: events.map((event) => Encoded.of(event)),
@@ -100,6 +103,9 @@ export class Recorder {
         if (spoke) await this.#options.progress.write({ id: turn.id, generation: turn.generation, bubbles });
       },
     });
+    checkpoint('append.after', turn.id);
+    if (spoke && !this.#spoken) checkpoint('delta.first', turn.id);
+    this.#spoken ||= spoke;
     this.#begun = true;
   }
 }

@@ -8,6 +8,7 @@ import { Fenced } from '../live/port.ts';
 import { ModelError } from '../model/port.ts';
 import { beginning, ending } from './announce.ts';
 import { answer } from './answer.ts';
+import { checkpoint } from './checkpoint.ts';
 import { Leases } from './lease.ts';
 import type { TurnPorts } from './ports.ts';
 import { ProgressWriter } from './progress.ts';
@@ -114,6 +115,7 @@ export class TurnRunner {
     let failure: unknown;
     try {
       const message = await this.#message(claimed);
+      checkpoint('turn.begun', turn.id);
       if (!claimed.begun) recorder.push(beginning(turn, message));
       await answer(ports, {
         turn,
@@ -140,8 +142,10 @@ export class TurnRunner {
       bubbles: recorder.bubbles,
       metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
     };
+    checkpoint('settle.before', turn.id);
     const settlement = await settle(ports.db, turn, outcome, this.claim);
     if (settlement.kind !== 'settled') return;
+    checkpoint('settle.committed', turn.id);
     ports.metrics.turnEnded({ status: outcome.status, code: outcome.code, seconds: outcome.metrics.totalMs / 1000 });
     if (timing.attempts > 0) ports.metrics.modelAttempts(timing.attempts);
     if (settlement.revision && settlement.message)
@@ -157,6 +161,7 @@ export class TurnRunner {
     bubbles: readonly string[] = [],
   ): Promise<void> {
     const { turn, message } = settled;
+    checkpoint('terminal.before', turn.id);
     try {
       await this.#ports.log.append({
         conversationId: turn.conversation_id,
@@ -168,6 +173,7 @@ export class TurnRunner {
       // Somebody else has announced it.
       if (!(error instanceof Fenced)) throw error;
     }
+    checkpoint('terminal.after', turn.id);
     await markAnnounced(this.#ports.db, [turn.id]);
   }
 

@@ -7,6 +7,7 @@ import type { MessagePart } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
 import type { OnBusy, SendTurnInput, TurnMedium } from '@parley/shared/turn';
 import { type Acceptance, type AcceptInput, accept } from './accept.ts';
+import { checkpoint } from './checkpoint.ts';
 import { interruptTurn } from './interrupt.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
@@ -37,6 +38,7 @@ export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubm
     });
     if (result.kind === 'duplicate') return { turn: result.turn, message: result.message, duplicate: true };
     if (result.kind === 'accepted') {
+      checkpoint('accept.committed', result.turn.id);
       await begin(ports, runner, result, claimedAt);
       return { turn: result.turn, message: result.message, duplicate: false };
     }

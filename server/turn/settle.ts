@@ -6,6 +6,7 @@ import { newId } from '@parley/shared/id';
 import type { MessageStatus } from '@parley/shared/message';
 import type { Reason } from '@parley/shared/reason';
 import type { Metrics } from '@parley/shared/turn';
+import { checkpoint } from './checkpoint.ts';
 import { sleep } from './sleep.ts';
 
 export interface Outcome {
@@ -116,6 +117,7 @@ async function settleOnce(
     const moved = promoted?.user_message_id
       ? await moveToEnd(trx, turn.conversation_id, promoted.user_message_id)
       : null;
+    checkpoint('settle.commit', turn.id);
     return {
       kind: 'settled',
       turn: ended,

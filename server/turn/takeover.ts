@@ -10,6 +10,7 @@ import {
   takeOver,
 } from '@parley/db/repository/turn';
 import { localeOf } from '@parley/shared/explain';
+import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
 import { settle } from './settle.ts';
@@ -68,6 +69,7 @@ export class Takeover {
   /** Nothing delivered yet: runs the turn again. Something delivered: keeps that, and the turn has failed. */
   async #resume(turn: TakenOver, claimedAt: number): Promise<void> {
     const { db, log, logger } = this.#ports;
+    checkpoint('takeover.claimed', turn.id);
     const head = await log.head(turn.conversation_id);
     const logged = head.running?.turnId === turn.id ? head.running.bubbles : undefined;
     const recorded = await findProgress(db, turn.id);
@@ -124,8 +126,10 @@ export class Takeover {
 
 /** Removes a deleted conversation from everywhere: database, log and cache. */
 export async function erase(ports: TurnPorts, conversationId: string): Promise<void> {
+  checkpoint('erase.before', conversationId);
   await ports.history.forget(conversationId);
   await ports.log.forget(conversationId);
+  checkpoint('erase.middle', conversationId);
   await eraseConversation(ports.db, conversationId);
 }
 
