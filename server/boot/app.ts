@@ -9,7 +9,7 @@ import { Rates } from '../account/rate.ts';
 import { verifiersFor } from '../account/token.ts';
 import { HistoryReader } from '../history/load.ts';
 import { MemoryHistory } from '../history/memory.ts';
-import type { HistoryCache } from '../history/port.ts';
+import { type HistoryCache, historyMessages } from '../history/port.ts';
 import { RedisHistory } from '../history/redis.ts';
 import { Feed } from '../live/feed.ts';
 import { MemoryLog } from '../live/memory.ts';
@@ -22,6 +22,7 @@ import { turnChannel } from '../turn/interrupt.ts';
 import type { Logger, TurnPorts } from '../turn/ports.ts';
 import { TurnRunner } from '../turn/runner.ts';
 import { Takeover } from '../turn/takeover.ts';
+import { warmTokens } from '../turn/token.ts';
 import type { Config, ProviderConfig } from './config.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
 
@@ -74,7 +75,7 @@ async function wire(
   const near: HistoryCache = new MemoryHistory();
   const history = new HistoryReader({
     caches: redis ? [near, new RedisHistory(redis.command)] : [near],
-    load: (id) => loadHistory(db, id),
+    load: (id) => loadHistory(db, id, historyMessages),
     onRead: (hit) => page.metrics.historyCache(hit ? 'hit' : 'miss'),
   });
   const model = makeModel(modelOf(config.llm));
@@ -109,6 +110,8 @@ async function wire(
     onResumed: () => void runner.leases.renew(),
     onError: (error) => logger.warn({ error: error.name }, 'notifications lost'),
   });
+  // The first turn should not wait for the tokenizer's tables.
+  warmTokens();
   await takeover.start(config.database.mode === 'embedded');
 
   let draining = false;
