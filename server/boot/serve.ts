@@ -16,6 +16,7 @@ import { heartbeat } from '../rpc/trpc.ts';
 import type { Logger } from '../turn/ports.ts';
 import { assemble, type Running, version } from './app.ts';
 import type { Config } from './config.ts';
+import { welcome } from './welcome.ts';
 
 export interface Server {
   url: string;
@@ -145,6 +146,7 @@ function operations(server: FastifyInstance, running: Running): void {
   server.get('/metrics', async (_request, reply) =>
     reply.type(running.metrics.contentType).send(await running.metrics.text()),
   );
+  server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(welcome));
   server.get('/openapi.json', (_request, reply) => reply.type('application/json').send(api));
 }
 
