@@ -27,14 +27,31 @@ export function toBase64(bytes: Uint8Array): string {
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   let length = text.length;
   while (length > 0 && length > text.length - 2 && text.charAt(length - 1) === '=') length--;
-  if (length % 4 === 1) return undefined;
-  const out = new Uint8Array(Math.floor((length * 3) / 4));
+  if (length % 4 === 1 || (length < text.length && text.length % 4 !== 0)) return undefined;
+  const size = Math.floor((length * 3) / 4);
+  return native(text, size) ?? decode(text, length, size);
+}
+
+/** What the engine makes of it, where it can. It reads over whitespace, which is not base64 here: then the size differs. */
+function native(text: string, size: number): Uint8Array<ArrayBuffer> | undefined {
+  if (typeof Uint8Array.fromBase64 !== 'function') return undefined;
+  try {
+    const bytes = Uint8Array.fromBase64(text);
+    return bytes.length === size ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(text: string, length: number, size: number): Uint8Array<ArrayBuffer> | undefined {
+  const out = new Uint8Array(size);
   let at = 0;
   let buffer = 0;
   let bits = 0;
   for (let i = 0; i < length; i++) {
-    const value = values[text.charCodeAt(i) & 0xff] ?? -1;
-    if (value < 0 || text.charCodeAt(i) > 0xff) return undefined;
+    const code = text.charCodeAt(i);
+    const value = values[code] ?? -1;
+    if (value < 0) return undefined;
     buffer = ((buffer << 6) | value) & 0xffffff;
     bits += 6;
     if (bits >= 8) {

@@ -51,16 +51,28 @@ export const frameTransformer = {
 
 const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder('utf-8', { fatal: true }) };
 
-/** A message as one frame: text when it holds no bytes. */
+/**
+ * A message as one frame: text when it holds no bytes.
+ * @throws ParleyError INVALID_MESSAGE when beside bytes it holds an object that would be read as bytes
+ */
 export function encodeFrame(message: unknown): string | Uint8Array<ArrayBuffer> {
   const strings: Uint8Array[] = [];
-  const text = JSON.stringify(message, (_key, value: unknown) => {
-    const data = value instanceof Bytes ? value.data : value instanceof Uint8Array ? value : undefined;
-    if (!data) return value;
-    strings.push(data);
-    return { $bytes: data.length };
+  let mark: object | undefined;
+  let isAmbiguous = false;
+  const text = JSON.stringify(message, function (this: Record<string, unknown>, key, value: unknown) {
+    // `value` has been through toJSON, which a Buffer has.
+    const held = this[key];
+    const data = held instanceof Bytes ? held.data : held instanceof Uint8Array ? held : undefined;
+    if (data) {
+      strings.push(data);
+      mark = { $bytes: data.length };
+      return mark;
+    }
+    if (key === '$bytes' && this !== mark && Object.keys(this).length === 1) isAmbiguous = true;
+    return value;
   });
   if (strings.length === 0) return text;
+  if (isAmbiguous) throw new ParleyError('INVALID_MESSAGE');
   const head = utf8.encoder.encode(text);
   const frame = new Uint8Array(strings.reduce((sum, bytes) => sum + bytes.length, 4 + head.length));
   new DataView(frame.buffer).setUint32(0, head.length);

@@ -2,6 +2,7 @@ import { SuperJSON, type SuperJSONResult } from 'superjson';
 import { fromBase64, toBase64 } from './bytes.ts';
 import { limits } from './limits.ts';
 import { ParleyError } from './reason.ts';
+import { revive } from './revive.ts';
 
 /** The superjson of the JSON transports: bytes are base64 text, marked with the custom type `bytes`. */
 export const json = new SuperJSON();
@@ -18,55 +19,39 @@ json.registerCustom<Uint8Array, string>(
   'bytes',
 );
 
-const bytesType = 'custom';
-const isRevived = (type: unknown): boolean =>
-  type === 'undefined' || type === 'Date' || (Array.isArray(type) && type[0] === bytesType && type[1] === 'bytes');
+/** Keys that superjson refuses to write: what is taken in with one could never be given out again. */
+const unsafeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** superjson's annotation tree: a leaf is `[type]`, an inner node `{ key: node }` or `[type, { key: node }]`. */
-function onlyRevived(node: unknown, depth: number): boolean {
-  if (depth > limits.jsonDepth) return false;
-  if (Array.isArray(node)) {
-    if (node.length === 1) return isRevived(node[0]);
-    return node.length === 2 && isRevived(node[0]) && onlyRevived(node[1], depth + 1);
-  }
-  if (typeof node !== 'object' || node === null) return false;
-  return Object.values(node).every((child) => onlyRevived(child, depth + 1));
+/** Throws when objects and arrays lie more than `most` deep in `value`, or a key is unsafe; stops at the first it finds. */
+function check(value: unknown, most: number): void {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+  if (most === 0) throw refusal('too deep');
+  if (Array.isArray(value)) for (const child of value) check(child, most - 1);
+  else
+    for (const [key, child] of Object.entries(value)) {
+      if (unsafeKeys.has(key)) throw refusal(`key ${key}`);
+      check(child, most - 1);
+    }
 }
 
-/** True when no object or array in `value` lies deeper than `most`; stops looking as soon as one does. */
-export function isShallow(value: unknown, most: number): boolean {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true;
-  if (most === 0) return false;
-  for (const child of Object.values(value)) if (!isShallow(child, most - 1)) return false;
-  return true;
+function refusal(json: string, cause?: unknown): ParleyError {
+  return new ParleyError('INVALID_INPUT', { details: { json }, cause });
 }
 
-function isResult(value: unknown): value is SuperJSONResult {
+function isResult(value: unknown): value is { json: unknown; meta?: unknown } {
   return typeof value === 'object' && value !== null && 'json' in value;
 }
 
 /**
  * Reads what came from outside. Revives `undefined`, `Date` and `bytes` and nothing else: a superjson annotation can name
- * any class, symbol or shared reference, and none of the others is part of the contract.
+ * any class, symbol or shared reference, and none of the others is part of the contract. Works in place.
  * @throws ParleyError INVALID_INPUT
  */
 export function deserializeInput(value: unknown): unknown {
   if (value === undefined) return undefined;
-  if (!isShallow(value, limits.jsonDepth + 2))
-    throw new ParleyError('INVALID_INPUT', { details: { json: 'too deep' } });
-  if (!isResult(value)) throw new ParleyError('INVALID_INPUT', { details: { json: 'not superjson' } });
-  const { meta } = value;
-  if (meta === undefined || meta === null) return value.json;
-  if (typeof meta !== 'object' || ('referentialEqualities' in meta && meta.referentialEqualities !== undefined))
-    throw new ParleyError('INVALID_INPUT', { details: { json: 'annotation' } });
-  if (meta.values !== undefined && !onlyRevived(meta.values, 0))
-    throw new ParleyError('INVALID_INPUT', { details: { json: 'annotation' } });
-  try {
-    return json.deserialize(value);
-  } catch (cause) {
-    if (cause instanceof ParleyError) throw cause;
-    throw new ParleyError('INVALID_INPUT', { details: { json: 'annotation' }, cause });
-  }
+  if (!isResult(value)) throw refusal('not superjson');
+  check(value.json, limits.jsonDepth);
+  return revive(value.json, value.meta);
 }
 
 /** The transformer of `/trpc` on the server: strict on what comes in. */
