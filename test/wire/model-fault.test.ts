@@ -93,7 +93,7 @@ describe('a provider that fails', () => {
 
   it('says nothing from the start, twice, then answers: the third attempt is the answer', async () => {
     provider.script(stream(gate()), stream(gate()), answer('At', ' last'));
-    const asked = await ask(model(), { firstTokenMs: 250 });
+    const asked = await ask(model(), { firstTokenMs: 500 });
     expect(asked).toMatchObject({ text: 'At last', finish: 'stop', attempts: 3 });
     expect(await provider.requests[0]?.ended).toBe('aborted');
   });

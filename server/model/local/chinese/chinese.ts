@@ -1,7 +1,8 @@
 import type { Facts, Intent, Language, Mood } from '../language.ts';
 import { factsOf, personPhrase, tell, tellOne } from './facts.ts';
 import { phrases } from './phrases.ts';
-import { about, deepeners, openers, topics } from './topics.ts';
+import { about, deepeners, openers } from './questions.ts';
+import { topics } from './topics.ts';
 
 /** Tried in order; the number is the most characters that such a message has. */
 const intents: readonly [Intent, number, RegExp][] = [

@@ -1,8 +1,9 @@
 import type { Facts, Intent, Language, Mood } from '../language.ts';
 import { factsOf, personPhrase, tell, tellOne } from './facts.ts';
 import { phrases } from './phrases.ts';
+import { about, deepeners, openers } from './questions.ts';
 import { quote, reflect } from './reflect.ts';
-import { about, deepeners, openers, topics } from './topics.ts';
+import { topics } from './topics.ts';
 
 /** Tried in order; the number is the most words that such a message has. */
 const intents: readonly [Intent, number, RegExp][] = [
