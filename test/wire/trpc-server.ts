@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { registerHttp } from '@parley/server/rpc/http';
 import { attachSockets, type SocketMetrics } from '@parley/server/rpc/socket/attach';
 import type { Waits } from '@parley/server/rpc/socket/sweep';
@@ -29,7 +30,7 @@ export async function toyContext({ req, connectionParams }: Pick<ContextRequest,
 /** The toy router on Parley's own adapters, all on one port. */
 export async function startToy(options: ToyOptions = {}) {
   const feed = new Feed();
-  const { router, held } = toyRouter(feed);
+  const { router, held, produced } = toyRouter(feed);
   const failures: CallFailure[] = [];
   const app = fastify({ forceCloseConnections: true });
   const serving = {
@@ -45,16 +46,20 @@ export async function startToy(options: ToyOptions = {}) {
     waits: options.waits,
     metrics: options.metrics,
   });
+  const connections = new Set<Socket>();
+  app.server.on('connection', (socket) => connections.add(socket));
   await app.listen({ port: 0, host: '127.0.0.1' });
   const address = app.server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   return {
     feed,
     held,
+    produced,
     failures,
     http,
     sockets,
     server: app.server,
+    connections,
     url: `http://127.0.0.1:${port}/trpc`,
     ws: `ws://127.0.0.1:${port}/trpc`,
     async [Symbol.asyncDispose]() {

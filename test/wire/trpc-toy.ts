@@ -21,6 +21,9 @@ export class Feed {
   started = 0;
   stopped = 0;
 
+  /** What each subscription resumed from. */
+  readonly resumed: (string | undefined)[] = [];
+
   readonly subscribe = (sink: Sink): (() => void) => {
     this.sinks.add(sink);
     this.started++;
@@ -66,6 +69,7 @@ export function audio(data: Uint8Array): Event {
 export function toyRouter(feed: Feed) {
   const t = initTRPC.context<ToyContext>().create({ transformer: serverTransformer, errorFormatter });
   const held: { signal: AbortSignal | undefined; release: () => void }[] = [];
+  const produced = { count: 0 };
   const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
   const router = t.router({
     echo: t.procedure.input(z.unknown()).query(({ input }) => ({ input })),
@@ -114,14 +118,24 @@ export function toyRouter(feed: Feed) {
       yield 'begun';
       await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
     }),
+    /** Yields as fast as it is asked. */
+    flood: t.procedure.subscription(async function* () {
+      for (;;) {
+        produced.count++;
+        yield 'x'.repeat(50_000);
+      }
+    }),
     events: t.procedure
       .input(z.object({ lastEventId: z.string().optional() }).optional())
-      .subscription(({ signal }) => new PushSource(feed.subscribe, signal)),
+      .subscription(({ input, signal }) => {
+        feed.resumed.push(input?.lastEventId);
+        return new PushSource(feed.subscribe, signal);
+      }),
     voice: t.router({
       sendSegment: t.procedure.input(z.object({ data: bytes })).mutation(({ input }) => input.data.length),
     }),
   });
-  return { router, held };
+  return { router, held, produced };
 }
 
 export type ToyRouter = ReturnType<typeof toyRouter>['router'];
