@@ -30,8 +30,8 @@ export async function registerHttp<Router extends AnyTRPCRouter>(
   await app.register(
     async (scope) => {
       readBodies(scope);
-      scope.setErrorHandler((error, request, reply) => {
-        answerFailure(serving, error, request, reply);
+      scope.setErrorHandler((error, _request, reply) => {
+        answerFailure(serving, error, reply);
       });
       scope.all('/*', async (request, reply) => {
         if (isSubscription(serving, request)) await subscribe(streams, request, reply);
@@ -111,9 +111,9 @@ function tooLarge(request: FastifyRequest): ParleyError {
 }
 
 /** What fails before tRPC's handler: bodies, hooks and SSE requests that cannot be read. */
-function answerFailure(serving: Serving, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function answerFailure(serving: Serving, cause: unknown, reply: FastifyReply): void {
   const error = statusError(cause);
-  const shape = describeFailure(serving, error, { type: 'unknown', path: pathOf(request) });
+  const shape = describeFailure(serving, error);
   const { _config: config } = serving.router._def;
   const httpStatus: unknown = Reflect.get(shape.data, 'httpStatus');
   // The rest of a body that was refused is not worth reading.

@@ -67,7 +67,6 @@ class Queue implements Sink, AsyncIterator<TrackedEnvelope<Event>, void, void> {
       this.#events = [];
       this.#size = 0;
       this.end(new ParleyError('SLOW_CONSUMER'));
-      this.onClose?.();
     }
     this.#wake();
   }
@@ -81,6 +80,7 @@ class Queue implements Sink, AsyncIterator<TrackedEnvelope<Event>, void, void> {
 
   end(error?: Error): void {
     this.#end ??= { error };
+    this.onClose?.();
     this.#wake();
     this.#roomy?.();
   }

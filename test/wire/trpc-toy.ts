@@ -67,7 +67,12 @@ export function audio(data: Uint8Array): Event {
 
 /** A router with every kind of procedure. `hold` lets a test decide when a call ends. */
 export function toyRouter(feed: Feed) {
-  const t = initTRPC.context<ToyContext>().create({ transformer: serverTransformer, errorFormatter });
+  const t = initTRPC.context<ToyContext>().create({
+    transformer: serverTransformer,
+    errorFormatter,
+    // For the stock adapter: what Parley's own tells its clients by default.
+    sse: { client: { reconnectAfterInactivityMs: 30_000 } },
+  });
   const held: { signal: AbortSignal | undefined; release: () => void }[] = [];
   const produced = { count: 0 };
   const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
