@@ -37,6 +37,11 @@ describe('the local model in English', () => {
     expect(last(answers)).toMatch(expected);
   });
 
+  it('learns the name of somebody it was told of before', async () => {
+    const answers = await talk('en', ['My wife sings.', 'Her name is Margaret.', "What is my wife's name?"]);
+    expect(last(answers)).toContain('Margaret');
+  });
+
   it('takes no question for a fact, and owns up to what it was not told', async () => {
     const [answer] = await talk('en', ['What is my name?']);
     expect(answer).toMatch(/not told me/);

@@ -68,7 +68,10 @@ function toStatement(
   const it = language.reflect(last);
   const isNewName = fresh.name !== undefined && language.isAddress(fresh.name) && !spoken.includes(fresh.name);
   const isIntroduction = fresh.name !== undefined && it === undefined;
-  const reflection = it === undefined ? undefined : fill(next(phrases.reflection), { it });
+  const reflection =
+    it === undefined || (isNewName && it.includes(fresh.name ?? ''))
+      ? undefined
+      : fill(next(phrases.reflection), { it });
   const acknowledgement = next(phrases.ack[mood]);
   const link =
     said.length >= 3 && turn % 3 === 0 && mood !== 'loss' && mood !== 'dark' ? callback(heard, choice) : undefined;

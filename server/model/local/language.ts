@@ -46,6 +46,8 @@ export interface Language {
   mood(text: string): Mood;
   /** What one message tells. */
   facts(text: string): Facts;
+  /** The name that a message gives to whoever was spoken of before: "her name is Ann". */
+  nameOfOther(text: string): string | undefined;
   /** A message that begins like this is about somebody else. */
   leadsWithPerson: RegExp;
   /** Whether a name serves to address somebody: a surname alone does not. */

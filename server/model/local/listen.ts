@@ -43,7 +43,7 @@ export function listen(request: ModelRequest): Heard {
     }
     const text = content.slice(0, length).trim();
     const spokenIn = languageOf([text], language === chinese ? 'zh' : 'en');
-    fresh = recognise(known, merge(spokenIn.facts(told(text)), bareAnswers(text, before, spokenIn)), text);
+    fresh = recognise(known, merge(spokenIn.facts(told(text)), bareAnswers(text, before, spokenIn)), text, spokenIn);
     known = merge(known, fresh);
   }
   return {
@@ -82,9 +82,12 @@ function told(text: string): string {
   return text.replace(/[^.!?。！？\n]*[?？]/g, ' ');
 }
 
-/** A known person spoken of by name. */
-function recognise(known: Facts, fresh: Facts, text: string): Facts {
+/** A known person spoken of by name, or named afterwards. */
+function recognise(known: Facts, fresh: Facts, text: string, language: Language): Facts {
   const people = new Map(fresh.people);
+  const other = language.nameOfOther(text);
+  const latest = [...known.people.keys()].at(-1);
+  if (other !== undefined && latest !== undefined && people.size === 0) people.set(latest, other);
   for (const [person, name] of known.people) {
     if (name !== undefined && text.includes(name) && !people.has(person)) people.set(person, name);
   }
@@ -93,7 +96,12 @@ function recognise(known: Facts, fresh: Facts, text: string): Facts {
 
 function merge(older: Facts, newer: Facts): Facts {
   const people = new Map(older.people);
-  for (const [person, name] of newer.people) people.set(person, name ?? people.get(person));
+  for (const [person, name] of newer.people) {
+    const called = name ?? people.get(person);
+    // The latest is last.
+    people.delete(person);
+    people.set(person, called);
+  }
   return {
     ...older,
     ...newer,

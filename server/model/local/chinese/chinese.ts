@@ -21,7 +21,7 @@ const intents: readonly [Intent, number, RegExp][] = [
   [
     'identity',
     30,
-    /你(?:到底|究竟)?是(?:谁|什么|真人|机器人|人工智能|人吗|人还是|AI|ai|程序|语言模型)|你叫什么|你的名字|介绍(?:一下)?(?:你)?自己|你是不是(?:人|机器|真人|AI|ai|程序)/,
+    /你(?:到底|究竟)?是(?:谁|什么|真人|机器人|人工智能|人吗|人还是|AI|ai|程序|语言模型)|你叫什么|^(?:那)?你呢|你的名字|介绍(?:一下)?(?:你)?自己|你是不是(?:人|机器|真人|AI|ai|程序)/,
   ],
   ['how-are-you', 12, /你(?:最近|今天)?(?:好吗|怎么样|还好吗|过得)|吃了吗/],
   [
@@ -46,9 +46,12 @@ const moods: readonly [Mood, RegExp][] = [
   ['loss', /去世|过世|离世|葬礼|病逝|牺牲|走的那天|不在了/],
   [
     'dark',
-    /难过|伤心|害怕|可怕|孤独|孤单|寂寞|生气|愤怒|哭|后悔|遗憾|愧疚|苦|难(?!忘|得|道)|饿|穷|病|打仗|战争|担心|紧张|离婚|想家|(?<!积)累|委屈|失去/,
+    /难过|伤心|害怕|可怕|孤独|孤单|寂寞|生气|愤怒|哭|后悔|遗憾|愧疚|苦|难(?!忘|得|道)|饿|穷|病|打仗|战争|担心|紧张|离婚|想家|(?<!积)累|委屈|对不起|失去/,
   ],
-  ['bright', /高兴|开心|快乐|幸福|喜欢|爱|美好|自豪|骄傲|笑|有趣|好玩|最好|激动|感激|感动|结婚|得奖|热闹|温暖|好吃/],
+  [
+    'bright',
+    /高兴|开心|快乐|幸福|喜欢|(?<!可|恋)爱(?!人|好)|美好|自豪|骄傲|笑|有趣|好玩|最好|激动|感激|感动|结婚|得奖|热闹|温暖|好吃/,
+  ],
 ];
 
 function intent(raw: string): Intent {
@@ -128,13 +131,15 @@ function recallOf(text: string): keyof Facts | { about: string } | 'all' {
       text,
     );
   const found = topic?.[1] ?? topic?.[2];
-  return found === undefined || /^(?:我|什么|哪些|些|过|了|说|讲|告诉|们)/.test(found) ? 'all' : { about: found };
+  return found === undefined || /^(?:的|我|什么|哪些|些|过|了|说|讲|告诉|们)/.test(found) ? 'all' : { about: found };
 }
 
 export const chinese: Language = {
   intent,
   mood: (text) => moods.find(([, pattern]) => pattern.test(text))?.[0] ?? 'plain',
   facts: factsOf,
+  nameOfOther: (text) =>
+    /[她他](?:的名字)?(?:叫做?|名叫|是叫)([\p{Script=Han}]{2,4}|\p{Lu}\p{L}+)(?=[，。！、,.!\s]|$)/u.exec(text)?.[1],
   leadsWithPerson:
     /^(?:我的?|我们)?(?:[奶爷外姥祖妈母爸父爹娘哥姐弟妹大小丈妻老爱儿女孙叔舅姑姨表堂][\p{Script=Han}]|我[妈爸])/u,
   isAddress: (name) => !/^\p{Script=Han}$/u.test(name),

@@ -1,5 +1,5 @@
 import type { Facts, Intent, Language, Mood } from '../language.ts';
-import { factsOf, personPhrase, tell, tellOne } from './facts.ts';
+import { factsOf, nameOfOther, personPhrase, tell, tellOne } from './facts.ts';
 import { phrases } from './phrases.ts';
 import { about, deepeners, openers } from './questions.ts';
 import { quote, reflect } from './reflect.ts';
@@ -21,12 +21,12 @@ const intents: readonly [Intent, number, RegExp][] = [
   [
     'recall',
     30,
-    /\bwhat(?:'s| is| was| are| were) my\b|\bwhat do you (?:know|remember|recall)\b|\b(?:do|can) you (?:know|remember|recall|summar\w+|recap)\b|\b(?:what|where|when|who) (?:have|did|had) (?:i|we) (?:already |just )?(?:told?|tell|said|say|talk\w*|mention\w*|discuss\w*|speak)\b|^(?:please |could you |now )*(?:summar\w+|recap|sum (?:it |that |this )?up|remind me)\b|\bwhere (?:was|am|did|do) i\b|\bwhen was i\b|\bwho (?:am i|(?:is|was) my)\b|\bhow old am i\b|\bwhat (?:do|did|was) i (?:do|work)\b/i,
+    /\bwhat(?:'s| is| was| are| were) my\b|\bwhat (?:do )?you (?:know|remember|recall)\b|\b(?:do|can) you (?:know|remember|recall|summar\w+|recap)\b|\b(?:what|where|when|who) (?:have|did|had) (?:i|we) (?:already |just )?(?:told?|tell|said|say|talk\w*|mention\w*|discuss\w*|speak)\b|^(?:please |could you |now )*(?:summar\w+|recap|sum (?:it |that |this )?up|remind me)\b|\bwhere (?:was|am|did|do) i\b|\bwhen was i\b|\bwho (?:am i|(?:is|was) my)\b|\bhow old am i\b|\bwhat (?:do|did|was) i (?:do|work)\b/i,
   ],
   [
     'identity',
     20,
-    /\b(?:who|what)(?: exactly)? are you\b|\bare you (?:an? )?(?:really )?(?:real|human|person|robot|bot|machine|ai|computer|program|language model|llm|chatgpt|alive)\b|\bwhat(?:'s| is) your name\b|\btell me about yourself\b|\bwho (?:made|built|am i talking)\b/i,
+    /\b(?:who|what)(?: exactly)? are you\b|\b(?:what|how) about you\b|\bare you (?:an? )?(?:really )?(?:real|human|person|robot|bot|machine|ai|computer|program|language model|llm|chatgpt|alive)\b|\bwhat(?:'s| is) your name\b|\btell me about yourself\b|\bwho (?:made|built|am i talking)\b/i,
   ],
   ['how-are-you', 8, /\bhow (?:are|r) (?:you|u)\b|\bhow(?:'s| is) it going\b|\bhow do you do\b/i],
   [
@@ -51,7 +51,7 @@ const moods: readonly [Mood, RegExp][] = [
   ['loss', /\b(?:died|passed away|funeral|death of|buried|(?:i|we) lost (?:my|our|him|her))\b/i],
   [
     'dark',
-    /\b(?:sad|unhappy|afraid|scared|frightened|lonely|alone|angry|hurt|cried|crying|regret\w*|ashamed|guilty|hard|difficult|terrible|awful|hungry|poor|ill|sick|war|worried|anxious|depress\w+|divorced?|missed?|homesick|bullied|tired)\b/i,
+    /\b(?:sad|unhappy|afraid|scared|frightened|lonely|alone|angry|hurt|cried|crying|regret\w*|ashamed|guilty|hard|difficult|terrible|awful|hungry|poor|ill|sick|war|worried|anxious|depress\w+|divorced?|missed?|homesick|bullied|worst|tired)\b/i,
   ],
   [
     'bright',
@@ -110,6 +110,7 @@ export const english: Language = {
   intent,
   mood: (text) => moods.find(([, pattern]) => pattern.test(text))?.[0] ?? 'plain',
   facts: factsOf,
+  nameOfOther,
   leadsWithPerson: /^(?:(?:and|but|so|well|yes|then|oh)\W+)*(?:my|our)\s/i,
   isAddress: () => true,
   reflect,

@@ -15,7 +15,7 @@ const jobs =
   'programmer|designer|architect|manager|shopkeeper|librarian|professor|researcher|student|pilot|translator|midwife|' +
   '\\p{L}+(?:ologist|ographer|keeper|smith|maker|worker|wright|ician|mist|surgeon|entist)';
 const work = new RegExp(
-  `\\bI(?:\\s(?:was|am|became)|[’']m|\\s(?:have )?worked as|\\swork as|\\sused to be|\\strained as)\\s(?:an?\\s)((?:[\\p{Ll}-]+\\s){0,2}(?:${jobs}))\\b`,
+  `\\bI(?:\\s(?:was|am|became)|[’']m|\\s(?:have )?worked as|\\swork as|\\sused to be|\\strained as)(?:\\s\\p{Lu}\\p{Ll}+,)?\\s(?:an?\\s)((?:[\\p{Ll}-]+\\s){0,2}(?:${jobs}))\\b`,
   'iu',
 );
 const notName = new Set(
@@ -117,6 +117,14 @@ export function factsOf(text: string): Facts {
     years: [...text.matchAll(/\b(1[89]\d\d|20\d\d)\b/g)].map(([year]) => year),
     people: known,
   };
+}
+
+export function nameOfOther(text: string): string | undefined {
+  const rest = /\b(?:her|his|their|its) name (?:is|was)\s+(.+)|\b(?:she|he|they) (?:is|was|were) called\s+(.+)/i.exec(
+    text,
+  );
+  const said = rest?.[1] ?? rest?.[2];
+  return said === undefined ? undefined : nameIn(said, true);
 }
 
 const list = new Intl.ListFormat('en', { type: 'conjunction' });

@@ -112,7 +112,7 @@ export const topics: readonly Topic[] = [
     match: /\b(?:dog|cat|horse|cows?|chickens?|birds?|animals?|pet)\b/i,
     questions: [
       'What was that animal like, in character?',
-      'How did it come to you?',
+      'What do you remember best about that animal?',
       'What did you get up to together?',
     ],
   },
