@@ -109,6 +109,10 @@ describe('a separator', () => {
     expect(whole('One.[SPLIT]Two.\n\nThree.', 'none')).toEqual(['One.Two.\n\nThree.']);
   });
 
+  test('does not come about by the removal of another, within a piece', () => {
+    expect(split(['[SP[SPLIT]LIT]'], 'none').map((piece) => piece.text)).toEqual(['[SP', 'LIT]']);
+  });
+
   test(`makes no more than ${mostBubbles} bubbles`, () => {
     const bubbles = whole(Array.from({ length: 30 }, (_, i) => `${i}.`).join(separator));
     expect(bubbles.length).toBe(mostBubbles);
