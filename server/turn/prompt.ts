@@ -127,7 +127,7 @@ function exchangesOf(history: readonly MessageInEvent[], input: MessageInEvent |
     let exchange = ofTurn.get(message.turnId);
     // Stored later there are answers to earlier turns. Other questions wait; an answer to this one is being made again.
     if (input && message.createdAt > input.createdAt) {
-      if (message.role === 'human' || message.turnId === input.turnId || !exchange) continue;
+      if (message.turnId === input.turnId || !exchange) continue;
     }
     const role = message.role === 'human' ? 'user' : 'assistant';
     const content = contentOf(role, message.parts);
