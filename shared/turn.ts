@@ -6,7 +6,7 @@ import type { Reason } from './reason.ts';
 
 /** One piece of what a user says. */
 export const turnPartSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), text: z.string().max(limits.turnCharacters).trim() }),
+  z.object({ type: z.literal('text'), text: z.string().trim().max(limits.turnCharacters) }),
   z.object({ type: z.literal('attachment'), attachmentId: idSchema }),
 ]);
 export type TurnPart = z.infer<typeof turnPartSchema>;
