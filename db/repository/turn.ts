@@ -48,6 +48,17 @@ export async function listOpenTurns(db: Kysely<Database>, conversationId: string
     .execute();
 }
 
+/** The users' messages of turns that wait: stored, and not yet part of what is talked about. */
+export async function listWaitingMessages(db: Kysely<Database>, conversationId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('turns')
+    .select('user_message_id')
+    .where('conversation_id', '=', conversationId)
+    .where('status', '=', 'queued')
+    .execute();
+  return rows.flatMap(({ user_message_id }) => user_message_id ?? []);
+}
+
 export async function findRunning(db: Kysely<Database>, conversationId: string): Promise<TurnRow | undefined> {
   return await db
     .selectFrom('turns')

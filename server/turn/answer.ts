@@ -1,12 +1,12 @@
 import { findAssistant } from '@parley/db/repository/assistant';
 import { getConversation } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
-import type { TurnRow } from '@parley/db/repository/turn';
+import { listWaitingMessages, type TurnRow } from '@parley/db/repository/turn';
 import { findUser, toProfile } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
 import type { Event } from '@parley/shared/event';
 import { type Locale, localeOf } from '@parley/shared/explain';
-import { textOf } from '@parley/shared/message';
+import { type MessageInEvent, textOf } from '@parley/shared/message';
 import { ModelError } from '../model/port.ts';
 import { BubbleSplitter, type Piece } from './bubble.ts';
 import type { TurnPorts } from './ports.ts';
@@ -58,9 +58,10 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     voice.end();
     return;
   }
+  const said = await withoutWaiting(ports, turn, message, history.messages);
   const before = message
-    ? history.messages.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
-    : history.messages;
+    ? said.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
+    : said;
   const prompt = buildPrompt({
     assistant: assistant?.system_prompt
       ? { systemPrompt: assistant.system_prompt, language: assistant.language }
@@ -101,6 +102,23 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     voice.end();
   }
   if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
+}
+
+/**
+ * The history without what waits behind this turn. Only a question that nothing answered can be waiting, so that most turns
+ * ask the database nothing.
+ */
+async function withoutWaiting(
+  ports: Pick<TurnPorts, 'db'>,
+  turn: TurnRow,
+  message: MessageRow | null,
+  messages: readonly MessageInEvent[],
+): Promise<readonly MessageInEvent[]> {
+  const answered = new Set(messages.flatMap(({ role, turnId }) => (role === 'agent' ? turnId : [])));
+  if (!messages.some(({ id, role, turnId }) => role === 'human' && id !== message?.id && !answered.has(turnId)))
+    return messages;
+  const waiting = new Set(await listWaitingMessages(ports.db, turn.conversation_id));
+  return messages.filter(({ id }) => !waiting.has(id));
 }
 
 /** The answer that another try replaces is not part of what the model sees. */
