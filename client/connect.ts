@@ -1,0 +1,85 @@
+import type { AppRouter } from '@parley/server/rpc/router';
+import { newId } from '@parley/shared/id';
+import { createTRPCClient, type TRPCClient } from '@trpc/client';
+import type { inferRouterInputs } from '@trpc/server';
+import { Conversation } from './conversation.ts';
+import { Credential, type TokenSource } from './credential.ts';
+import { Feeds } from './feed.ts';
+import { httpConnection } from './http.ts';
+import { Line } from './line.ts';
+import type { Connection, ConnectionOptions, ConnectionState, Transport } from './link.ts';
+import { socketConnection } from './socket.ts';
+
+type Inputs = inferRouterInputs<AppRouter>['conversations'];
+
+export interface ParleyOptions {
+  /** Where the server is: `http://127.0.0.1:4000`. */
+  url: string;
+  /** An access token or an API key; a function is asked for a fresh one at each connection. */
+  token: TokenSource;
+  /** `binary` by default. */
+  transport?: Transport;
+  /** The user for whom an API key acts. */
+  user?: string;
+  /** Told whenever the way to the server changes. */
+  onState?: (state: ConnectionState) => void;
+  /** Milliseconds of silence after which a WebSocket is asked whether it lives; 15 s by default. */
+  heartbeatMs?: number;
+  /** For runtimes that lack them, or have better ones. */
+  fetch?: typeof fetch;
+  WebSocket?: typeof WebSocket;
+  EventSource?: typeof EventSource;
+}
+
+export interface Parley {
+  /** Every procedure, typed, as it is: without retries. */
+  readonly trpc: TRPCClient<AppRouter>;
+  conversation(id: string): Conversation;
+  readonly conversations: {
+    /** A new conversation; with an `id` that was used before, the same one. */
+    create(input?: Inputs['create']): Promise<Conversation>;
+    /** The user's conversation about something in the host application. */
+    forContext(input: Inputs['forContext']): Promise<Conversation>;
+  };
+  /** Ends what is being followed or waited for, and the connection. Turns go on. */
+  close(): Promise<void>;
+}
+
+/** A client of a Parley server. Connects when it is first used. */
+export function createParley(options: ParleyOptions): Parley {
+  const credential = new Credential(options.token, options.user);
+  const connection = connect(options.transport ?? 'binary', {
+    url: options.url.replace(/\/+$/, ''),
+    credential,
+    onState: options.onState ?? (() => {}),
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    fetch: options.fetch,
+    WebSocket: options.WebSocket,
+    EventSource: options.EventSource,
+  });
+  const trpc = createTRPCClient<AppRouter>({ links: [connection.link] });
+  const line = new Line(trpc, connection, credential.isRenewable);
+  const feeds = new Feeds(line);
+  const conversation = (id: string): Conversation => new Conversation(id, line, feeds);
+  return {
+    trpc,
+    conversation,
+    conversations: {
+      async create(input) {
+        // Named here, so that it is made once however often the call is.
+        const named = { ...input, id: input?.id ?? newId() };
+        const { id } = await line.persist((signal) => trpc.conversations.create.mutate(named, { signal }));
+        return conversation(id);
+      },
+      async forContext(input) {
+        const { id } = await line.persist((signal) => trpc.conversations.forContext.mutate(input, { signal }));
+        return conversation(id);
+      },
+    },
+    close: () => line.close(),
+  };
+}
+
+function connect(transport: Transport, options: ConnectionOptions): Connection {
+  return transport === 'http' ? httpConnection(options) : socketConnection(options, transport === 'binary');
+}
