@@ -1,3 +1,4 @@
+import { findAssistant } from '@parley/db/repository/assistant';
 import type { Owner } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { findOwnTurn, type TurnRow } from '@parley/db/repository/turn';
@@ -79,13 +80,14 @@ function storedParts(input: SendTurnInput): MessagePart[] {
   });
 }
 
-/** A user's turn in text. */
+/** A user's turn in text. @throws ParleyError as `accept`; NOT_FOUND also for an assistant that the tenant does not have */
 export async function sendTurn(
   ports: TurnPorts,
   runner: TurnRunner,
   owner: Owner,
   input: SendTurnInput,
 ): Promise<Sent & { message: MessageRow }> {
+  const { assistantId } = input;
   const sent = await submit(ports, runner, {
     owner,
     conversationId: input.conversationId,
@@ -95,6 +97,12 @@ export async function sendTurn(
     message: { parts: storedParts(input) },
     retryOf: null,
     onBusy: input.onBusy,
+    ...(assistantId !== undefined && {
+      check: async (trx) => {
+        if (!(await findAssistant(trx, owner.tenant, assistantId)))
+          throw new ParleyError('NOT_FOUND', { details: { assistantId } });
+      },
+    }),
   });
   const { message } = sent;
   // An id that names a turn without a user's message is not this send's.
