@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '@parley/shared/id';
+import { expect } from 'vitest';
+import { findViolations, type Log, readStored, type Send, type Stored } from '../support/oracle.ts';
+import { type Cluster, type ClusterOptions, type Replica, startCluster } from '../support/replica.ts';
+import { describe, type HttpClient, httpClient } from '../support/stock.ts';
+import { Watcher } from './watcher.ts';
+
+export interface Sending extends Send {
+  /** Sends it, again with the same id when it was sent before; bounded by `signal`. */
+  to(replica: Replica, signal?: AbortSignal): Promise<'new' | 'duplicate'>;
+  /** As `to`, answering with the reason that it was refused with; `lost` when no answer came. */
+  attempt(replica: Replica, signal?: AbortSignal): Promise<string>;
+}
+
+/** A cluster with one user, whose every message and every subscriber is judged at the end. */
+export interface Crew extends Cluster {
+  client(replica: Replica, user?: string): Promise<HttpClient>;
+  conversation(replica: Replica): Promise<string>;
+  message(conversationId: string, text?: string, options?: { onBusy?: 'reject' | 'interrupt' | 'queue' }): Sending;
+  /** Subscribes at the first of these replicas; waits until the server has begun it. */
+  watch(conversationId: string, replicas: readonly Replica[], lastEventId?: string): Promise<Watcher>;
+  /** Resolves with what is stored when no turn runs or waits any more, and all ends are announced. */
+  settled(): Promise<Stored>;
+  /** Waits until it is settled. Fails with all that does not hold between what clients were told and what is stored. Closes the subscribers. */
+  judge(): Promise<void>;
+}
+
+const user = 'ada';
+
+export async function startCrew(options: ClusterOptions = {}): Promise<Crew> {
+  const cluster = await startCluster(options);
+  const token = await cluster.token(user);
+  const sends: Sending[] = [];
+  const watchers: Watcher[] = [];
+  const client: Crew['client'] = async (replica, name = user) =>
+    httpClient(replica.url, { authorization: `Bearer ${await cluster.token(name)}` });
+  const settled = async (): Promise<Stored> => {
+    for (;;) {
+      const stored = await readStored(cluster.database.db);
+      if (stored.turns.every((turn) => turn.ended_at !== null && turn.announced)) return stored;
+      await sleep(50);
+    }
+  };
+  const close = () => Promise.all(watchers.map((watcher) => watcher.close()));
+  return {
+    ...cluster,
+    client,
+    async conversation(replica) {
+      return (await (await client(replica)).conversations.create.mutate({})).id;
+    },
+    message(conversationId, text = 'hello', { onBusy } = {}) {
+      const sending: Sending = {
+        conversationId,
+        turnId: newId(),
+        text,
+        acknowledged: false,
+        async to(replica, signal) {
+          const { turnId } = sending;
+          const { turns } = await client(replica);
+          const input = { conversationId, turnId, parts: [{ type: 'text' as const, text }], ...(onBusy && { onBusy }) };
+          const sent = await turns.send.mutate(input, signal ? { signal } : {});
+          sending.acknowledged = true;
+          return sent.duplicate ? 'duplicate' : 'new';
+        },
+        async attempt(replica, signal) {
+          try {
+            return await sending.to(replica, signal);
+          } catch (error) {
+            return describe(error).reason ?? 'lost';
+          }
+        },
+      };
+      sends.push(sending);
+      return sending;
+    },
+    async watch(conversationId, replicas, lastEventId) {
+      const name = `watcher ${watchers.length + 1}`;
+      const resume = lastEventId === undefined ? {} : { lastEventId };
+      const watcher = new Watcher({ name, replicas, token, conversationId, ...resume });
+      watchers.push(watcher);
+      await watcher.started;
+      return watcher;
+    },
+    settled,
+    async judge() {
+      const stored = await settled();
+      await close();
+      const logs: Log[] = watchers;
+      const violations = findViolations({ logs, sends }, stored);
+      expect(violations, violations.length > 0 ? tell(watchers) : '').toEqual([]);
+    },
+    async stop() {
+      await close();
+      await cluster.stop();
+    },
+  };
+}
+
+/** What was seen, short enough to read. */
+function tell(watchers: readonly Watcher[]): string {
+  return watchers
+    .map(({ name, connections, endings, events }) => {
+      const lines = events.map(({ id, data }) => `  ${id} ${JSON.stringify(data).slice(0, 200)}`);
+      return [`${name}: ${connections} connections, ended by the server: ${endings.join(', ')}`, ...lines].join('\n');
+    })
+    .join('\n')
+    .slice(0, 20_000);
+}

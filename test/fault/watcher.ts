@@ -1,0 +1,112 @@
+import type { AppRouter } from '@parley/server/rpc/router';
+import { type Event, isTerminal, type Tracked } from '@parley/shared/event';
+import { createTRPCClient, createWSClient, wsLink } from '@trpc/client';
+import superjson from 'superjson';
+import type { Log } from '../support/oracle.ts';
+import type { Replica } from '../support/replica.ts';
+
+export interface WatcherOptions {
+  name: string;
+  /** Where to connect, in this order; each connection goes to the first one that lives and has not just failed. */
+  replicas: readonly Replica[];
+  token: string;
+  conversationId: string;
+  lastEventId?: string;
+}
+
+/** A server that says nothing for this long is taken for dead. */
+const silence = { intervalMs: 400, pongTimeoutMs: 600 };
+
+/** One subscriber that never gives up: a stock client which connects to another replica when one is gone, and resumes. */
+export class Watcher implements Log {
+  readonly name: string;
+  readonly conversationId: string;
+  readonly events: Tracked[] = [];
+  /** How often it was connected. */
+  connections = 0;
+  /** Why the server ended its subscription, each time that it did. */
+  readonly endings: string[] = [];
+  readonly #options: WatcherOptions;
+  readonly #waiting = new Set<() => void>();
+  readonly #socket: ReturnType<typeof createWSClient>;
+  readonly #client: ReturnType<typeof createTRPCClient<AppRouter>>;
+  readonly #started = Promise.withResolvers<void>();
+  #lastEventId: string | undefined;
+  #subscription: { unsubscribe(): void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.conversationId = options.conversationId;
+    this.#lastEventId = options.lastEventId;
+    this.#socket = createWSClient({
+      url: () => this.#next().ws,
+      connectionParams: { token: options.token },
+      retryDelayMs: () => 50,
+      keepAlive: { enabled: true, ...silence },
+    });
+    this.#client = createTRPCClient<AppRouter>({ links: [wsLink({ client: this.#socket, transformer: superjson })] });
+    this.#subscribe();
+  }
+
+  /** The server has begun the subscription. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** The first event that fits, seen already or when it comes. */
+  find(fits: (event: Event) => boolean): Promise<Tracked> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.events.find(({ data }) => fits(data));
+        if (!found) return;
+        this.#waiting.delete(look);
+        resolve(found);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  /** The turn's end has been seen, or a gap after it whose snapshot has its answer. */
+  async end(turnId: string): Promise<Event> {
+    const told = (event: Event): boolean =>
+      event.type === 'gap' &&
+      event.snapshot.messages.some((message) => message.turnId === turnId && message.role === 'agent');
+    return (await this.find((event) => (isTerminal(event) && event.turnId === turnId) || told(event))).data;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#subscription?.unsubscribe();
+    await this.#socket.close();
+  }
+
+  #next(): Replica {
+    const { replicas } = this.#options;
+    const living = replicas.filter((replica) => replica.alive());
+    const next = living[this.connections++ % Math.max(living.length, 1)] ?? replicas[0];
+    if (!next) throw new Error('no replica to connect to');
+    return next;
+  }
+
+  #subscribe(): void {
+    const { conversationId } = this;
+    const input = { conversationId, ...(this.#lastEventId !== undefined && { lastEventId: this.#lastEventId }) };
+    const again = (why: string): void => {
+      this.endings.push(why);
+      this.#timer = setTimeout(() => this.#subscribe(), 50);
+    };
+    this.#subscription = this.#client.conversations.events.subscribe(input, {
+      onStarted: () => this.#started.resolve(),
+      onData: (tracked) => {
+        this.#lastEventId = tracked.id;
+        this.events.push(tracked);
+        for (const look of [...this.#waiting]) look();
+      },
+      onError: (error) => again(error.data?.reason ?? error.message),
+      onComplete: () => again('complete'),
+    });
+  }
+}
