@@ -14,7 +14,7 @@ export class Channel {
   readonly retryDelays: readonly number[];
   readonly receivers = new Set<Receiver>();
   readonly listening: Promise<void>;
-  /** Raised whenever batches may have been missed. */
+  /** Raised whenever batches may have been missed, or the log's epoch changes. */
   era = 0;
   readonly #log: LogStore;
   readonly #onEmpty: () => void;
@@ -42,12 +42,11 @@ export class Channel {
   }
 
   /**
-   * Whether everything after the position will arrive here. `whole`: the log ended at the position when it was read in this
-   * era. Otherwise only a batch seen in this era proves that the ones after it come this way.
+   * Whether everything after the position will arrive here. A batch of its epoch seen in this era proves that the ones after
+   * that come this way; without one `whole` has to say that the log, read in this era, ended at the position.
    */
   leadsOnFrom(epoch: number, seq: number, whole: boolean): boolean {
-    if (this.#seen === undefined) return whole;
-    return this.#seen.epoch < epoch ? whole : this.#seen.epoch === epoch && this.#seen.seq <= seq;
+    return this.#seen?.epoch === epoch ? this.#seen.seq <= seq : whole;
   }
 
   leave(receiver: Receiver): void {
@@ -71,9 +70,10 @@ export class Channel {
   #onBatch(batch: Batch): void {
     const last = batch.first + batch.events.length - 1;
     const seen = this.#seen;
-    if (!seen || batch.epoch > seen.epoch || (batch.epoch === seen.epoch && last > seen.seq)) {
+    if (seen?.epoch !== batch.epoch) {
+      if (seen) this.era++;
       this.#seen = { epoch: batch.epoch, seq: last };
-    }
+    } else if (last > seen.seq) seen.seq = last;
     const ids = batch.events.map((_, i) => eventId(batch.epoch, batch.first + i));
     for (const receiver of this.receivers) receiver.take(batch, ids);
   }

@@ -72,6 +72,19 @@ export class MemoryLog implements LogStore {
     };
   }
 
+  /** Begins a conversation that has no log here, in an epoch after the position and without loss for whoever stands there. */
+  continueAfter(conversationId: string, position: Position | undefined): void {
+    const held = this.#hold(conversationId);
+    held.ring ??= new Ring(this.#nextEpoch(position?.epoch), position);
+    this.#evict();
+  }
+
+  /** The end of a conversation's log, and the turns that ended in it. */
+  state(conversationId: string): { head: Head; ended: string[] } {
+    const { head, ended } = this.#ring(conversationId);
+    return { head, ended };
+  }
+
   forget(conversationId: string): Promise<void> {
     return this.#lanes.run(conversationId, async () => {
       const held = this.#find(conversationId);
@@ -94,7 +107,7 @@ export class MemoryLog implements LogStore {
 
   #deliver(append: Append): Batch {
     const { conversationId } = append;
-    const ring = this.#ring(conversationId);
+    const ring = this.#ring(conversationId, append);
     const before = ring.bytes;
     const batch = ring.append(append);
     ring.trim(this.#bounds.maxEvents, this.#bounds.maxBytes);
@@ -122,14 +135,21 @@ export class MemoryLog implements LogStore {
     return held;
   }
 
-  #ring(conversationId: string): Ring {
+  #ring(conversationId: string, append?: Append): Ring {
     const held = this.#hold(conversationId);
     if (!held.ring) {
-      this.#lastEpoch = Math.max(this.#bounds.now(), this.#lastEpoch + 1);
-      held.ring = new Ring(this.#lastEpoch);
+      held.ring = new Ring(this.#nextEpoch());
       this.#evict();
+    } else if (append && held.ring.lacks(append)) {
+      this.#bytes -= held.ring.bytes;
+      held.ring = held.ring.renewed(this.#nextEpoch());
     }
     return held.ring;
+  }
+
+  #nextEpoch(after = 0): number {
+    this.#lastEpoch = Math.max(this.#bounds.now(), this.#lastEpoch + 1, after + 1);
+    return this.#lastEpoch;
   }
 
   #evict(): void {

@@ -13,24 +13,33 @@ export class Ring {
   bytes = 0;
   #events = 0;
   #batches: Batch[] = [];
-  #running: Running | null;
-  #follows: Position | undefined;
+  #running: Running | null = null;
+  readonly #follows: Position | undefined;
   /** Turn to its generation, or to Infinity once it has ended. */
-  readonly #fences = new Map<string, number>();
+  readonly #fences: Map<string, number>;
+  /** Whether anyone may know of this epoch. */
+  #shown = false;
 
   /** @param follows The position that this epoch continues without loss. */
-  constructor(epoch: number, follows?: Position, running: Running | null = null) {
+  constructor(epoch: number, follows?: Position, fences = new Map<string, number>()) {
     this.epoch = epoch;
     this.#follows = follows;
-    this.#running = running;
-    if (running) this.#fences.set(running.turnId, running.generation);
+    this.#fences = fences;
   }
 
-  get follows(): Position | undefined {
-    return this.#follows;
+  /** The next epoch, empty. */
+  renewed(epoch: number): Ring {
+    return new Ring(epoch, undefined, this.#fences);
+  }
+
+  /** Whether subscribers of this epoch were never told of a text that the append goes on with: it needs a new epoch. */
+  lacks({ turn, bubbles }: Append): boolean {
+    if (!this.#shown || this.#running || !turn || turn.begins || turn.ends) return false;
+    return bubbles?.().some((text) => text !== '') ?? false;
   }
 
   get head(): Head {
+    this.#shown = true;
     const running = this.#running && { ...this.#running, bubbles: [...this.#running.bubbles] };
     return { epoch: this.epoch, seq: this.seq, running };
   }
@@ -51,6 +60,7 @@ export class Ring {
     this.admit(append.turn);
     const batch: Batch = { epoch: this.epoch, first: this.seq + 1, events: append.events };
     if (this.#follows && this.seq === 0) batch.follows = this.#follows;
+    this.#shown = true;
     this.#follow(append, this.seq);
     this.seq += append.events.length;
     this.#batches.push(batch);

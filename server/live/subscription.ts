@@ -43,7 +43,6 @@ export class Subscription implements Receiver {
   take(batch: Batch, ids: readonly string[]): void {
     if (this.#state !== 'live') return;
     if (batch.epoch !== this.#epoch) {
-      if (batch.epoch < this.#epoch) return;
       if (batch.follows?.epoch !== this.#epoch || batch.follows.seq !== this.#seq) {
         this.fallBehind();
         return;

@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Lanes } from './lane.ts';
+import { MemoryLog } from './memory.ts';
+import { type Append, type Batch, Fenced, type Head, type LogStore, type Position } from './port.ts';
+import { parsePublished } from './redis-codec.ts';
+import type { RedisConnections } from './redis-connect.ts';
+import { RedisListener } from './redis-listener.ts';
+import { RedisStore } from './redis-store.ts';
+
+export interface RedisLogOptions {
+  prefix?: string;
+  /** Events and bytes that one conversation keeps, about. */
+  maxEvents?: number;
+  maxBytes?: number;
+  /** How long an unused log is kept. */
+  ttlMs?: number;
+  timeoutMs?: number;
+  /** Told when Redis is lost, with why, and when it is back. */
+  onState?: (lost: Error | undefined) => void;
+}
+
+interface Listening {
+  onBatch(batch: Batch): void;
+  onLost(): void;
+}
+
+const maxWaiting = 1_000;
+const maxKnown = 20_000;
+/** Conversations that can go on without Redis; more are refused. */
+const maxDetached = 50_000;
+const probeMs = 250;
+/** Probes that may fail before the connection is made anew. */
+const patience = 10;
+const reopenAtOnce = 16;
+
+/**
+ * The event log in Redis, shared by all replicas. While Redis cannot be reached a conversation that is written to or
+ * subscribed to goes on in this process: detached, in an epoch of its own that follows what was seen last. When Redis is back
+ * each detached conversation begins a new epoch there, at which subscribers of other replicas take a gap.
+ */
+export class RedisLog implements LogStore {
+  readonly #origin = randomUUID();
+  readonly #store: RedisStore;
+  readonly #listener: RedisListener;
+  readonly #memory: MemoryLog;
+  readonly #lanes = new Lanes(maxWaiting);
+  readonly #listening = new Map<string, Set<Listening>>();
+  /** The newest position seen in Redis, least recently learned first. */
+  readonly #known = new Map<string, Position>();
+  /** Detached conversations, each with what was seen of it in Redis before. */
+  readonly #detached = new Map<string, Position | undefined>();
+  readonly #onState: (lost: Error | undefined) => void;
+  readonly #closed = new AbortController();
+  readonly #ready: Promise<void>;
+  #reachable = true;
+  #probing: Promise<void> | undefined;
+  readonly #connections: RedisConnections;
+
+  constructor(connections: RedisConnections, options: RedisLogOptions = {}) {
+    const defaults = {
+      prefix: 'parley:',
+      maxEvents: 4_000,
+      maxBytes: 8 * 1024 * 1024,
+      ttlMs: 3_600_000,
+      timeoutMs: 300,
+    };
+    const { onState = () => {}, ...store } = options;
+    this.#connections = connections;
+    this.#store = new RedisStore({ command: connections.command, origin: this.#origin, ...defaults, ...store });
+    this.#listener = new RedisListener(connections.subscriber);
+    this.#memory = new MemoryLog();
+    this.#onState = onState;
+    this.#ready = connections.ready;
+  }
+
+  append(append: Append): Promise<Batch> {
+    const { conversationId } = append;
+    return this.#lanes.run(conversationId, async () => {
+      let batch = await this.#attempt(conversationId, () => this.#write(append));
+      if (batch) this.#learn(conversationId, batch);
+      else {
+        this.#detach(conversationId);
+        batch = await this.#memory.append(append);
+      }
+      this.#deliver(conversationId, batch);
+      return batch;
+    });
+  }
+
+  async head(conversationId: string): Promise<Head> {
+    const known = this.#known.get(conversationId);
+    const head = await this.#attempt(conversationId, () => this.#store.head(conversationId, known));
+    if (!head) {
+      this.#detach(conversationId);
+      return this.#memory.head(conversationId);
+    }
+    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] });
+    return head;
+  }
+
+  async read(conversationId: string, position: Position, limit: number): Promise<readonly Batch[] | 'gone'> {
+    const known = this.#known.get(conversationId);
+    const page = await this.#attempt(conversationId, () => this.#store.read(conversationId, known, position, limit));
+    return page ?? this.#memory.read(conversationId, position, limit);
+  }
+
+  async listen(conversationId: string, onBatch: (batch: Batch) => void, onLost: () => void): Promise<() => void> {
+    await this.#ready;
+    const listening: Listening = { onBatch, onLost };
+    const stop = await this.#listener.listen(this.#store.channel(conversationId), {
+      onMessage: (message) => this.#onMessage(conversationId, listening, message),
+      onLost,
+    });
+    const all = this.#listening.get(conversationId) ?? new Set();
+    this.#listening.set(conversationId, all.add(listening));
+    return () => {
+      stop();
+      if (all.delete(listening) && all.size === 0) this.#listening.delete(conversationId);
+    };
+  }
+
+  /** @throws Error when Redis cannot be reached */
+  forget(conversationId: string): Promise<void> {
+    return this.#lanes.run(conversationId, async () => {
+      await this.#store.forget(conversationId);
+      this.#detached.delete(conversationId);
+      await this.#memory.forget(conversationId);
+    });
+  }
+
+  healthy(): boolean {
+    return this.#reachable;
+  }
+
+  /** Leaves the connections open. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#listener.close();
+    this.#listening.clear();
+    await this.#probing;
+    await this.#memory.close();
+  }
+
+  async #write(append: Append): Promise<Batch> {
+    const known = this.#known.get(append.conversationId);
+    let expected = known?.epoch ?? 0;
+    let full = false;
+    let follows: Position | undefined;
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const appended = await this.#store.append(append, known, expected, full, follows);
+      if (appended.kind === 'ok') return appended.batch;
+      full = true;
+      if (appended.kind === 'full') continue;
+      expected = appended.epoch;
+      // Whoever has seen all that this replica has seen of a log that is no more has lost nothing with it.
+      follows = expected === 0 ? known : undefined;
+    }
+    throw new Error('the log changes faster than it can be appended to');
+  }
+
+  /** Undefined when Redis cannot be reached, or not for this conversation yet. */
+  async #attempt<T>(conversationId: string, task: () => Promise<T>): Promise<T | undefined> {
+    await this.#ready;
+    if (!this.#reachable || this.#detached.has(conversationId)) return undefined;
+    try {
+      return await task();
+    } catch (error) {
+      if (error instanceof Fenced) throw error;
+      this.#lose(error);
+      return undefined;
+    }
+  }
+
+  #learn(conversationId: string, { epoch, first, events }: Batch): void {
+    const seq = first + events.length - 1;
+    const known = this.#known.get(conversationId);
+    if (known && (known.epoch > epoch || (known.epoch === epoch && known.seq >= seq))) return;
+    this.#known.delete(conversationId);
+    this.#known.set(conversationId, { epoch, seq });
+    if (this.#known.size <= maxKnown) return;
+    for (const oldest of this.#known.keys()) {
+      this.#known.delete(oldest);
+      return;
+    }
+  }
+
+  #deliver(conversationId: string, batch: Batch): void {
+    for (const { onBatch } of this.#listening.get(conversationId) ?? []) onBatch(batch);
+  }
+
+  #onMessage(conversationId: string, { onBatch, onLost }: Listening, message: Buffer): void {
+    try {
+      // What this replica has appended is delivered when Redis has acknowledged it.
+      const published = parsePublished(message, this.#origin);
+      if (!published) return;
+      this.#learn(conversationId, published.batch);
+      onBatch(published.batch);
+    } catch {
+      onLost();
+    }
+  }
+
+  #detach(conversationId: string): void {
+    if (this.#detached.has(conversationId)) return;
+    if (this.#detached.size >= maxDetached) throw new Error('the event log cannot be reached');
+    const known = this.#known.get(conversationId);
+    this.#detached.set(conversationId, known);
+    this.#memory.continueAfter(conversationId, known);
+  }
+
+  #lose(error: unknown): void {
+    if (this.#closed.signal.aborted) return;
+    this.#reachable = false;
+    if (this.#probing) return;
+    this.#onState(error instanceof Error ? error : new Error(String(error)));
+    this.#probing = this.#probe();
+  }
+
+  async #probe(): Promise<void> {
+    const { signal } = this.#closed;
+    for (let failures = 0; !signal.aborted; ) {
+      await sleep(probeMs, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await this.#store.ping();
+        this.#reachable = true;
+        await this.#reopenAll();
+        // It may have been lost again in the meantime, by someone who relies on this probe.
+        if (this.#reachable) {
+          this.#probing = undefined;
+          this.#onState(undefined);
+          return;
+        }
+      } catch {
+        this.#reachable = false;
+      }
+      if (++failures % patience === 0) this.#connections.command.disconnect(true);
+    }
+  }
+
+  /** @throws Error when Redis is lost again; what has not been reopened stays detached. */
+  async #reopenAll(): Promise<void> {
+    const waiting = [...this.#detached.keys()];
+    const work = async () => {
+      for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+        const conversationId = id;
+        await this.#lanes.run(conversationId, () => this.#reopen(conversationId));
+      }
+    };
+    await Promise.all(Array.from({ length: reopenAtOnce }, work));
+  }
+
+  async #reopen(conversationId: string): Promise<void> {
+    if (!this.#detached.has(conversationId)) return;
+    const { head, ended } = this.#memory.state(conversationId);
+    const batch = await this.#store.reopen(conversationId, this.#detached.get(conversationId), head, ended);
+    this.#detached.delete(conversationId);
+    this.#learn(conversationId, batch);
+    this.#deliver(conversationId, batch);
+    await this.#memory.forget(conversationId);
+  }
+}
