@@ -1,0 +1,63 @@
+import { ParleyFailure } from '../failure.ts';
+import { chat } from './chat.ts';
+import { type Command, CommandFailure, UsageError } from './command.ts';
+import { exportCommand } from './export.ts';
+import { list } from './list.ts';
+import { tokenCommand } from './token-command.ts';
+import { watch } from './watch.ts';
+
+const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['chat', chat],
+  ['watch', watch],
+  ['list', list],
+  ['export', exportCommand],
+  ['token', tokenCommand],
+]);
+
+function overview(): string {
+  const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  return `usage: npm run parley -- <command> [options]\n\n${lines.join('\n')}\n\n<command> --help says more.\n`;
+}
+
+async function run([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    const text = overview();
+    if (name === undefined) process.stderr.write(text);
+    else process.stdout.write(text);
+    return name === undefined ? 2 : 0;
+  }
+  const command = commands.get(name);
+  if (!command) {
+    process.stderr.write(`parley: unknown command '${name}'\n\n${overview()}`);
+    return 2;
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`${command.help}\n`);
+    return 0;
+  }
+  try {
+    return await command.run(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`parley: ${error.message}\n\n${command.help}\n`);
+      return 2;
+    }
+    process.stderr.write(`parley: ${explain(error)}\n`);
+    return 1;
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof CommandFailure) return error.message;
+  if (error instanceof ParleyFailure) {
+    const trace = error.traceId === undefined ? '' : `, trace ${error.traceId}`;
+    return `${error.message} (${error.reason}${trace})`;
+  }
+  return error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : 'failed';
+}
+
+// Whoever reads our output may have had enough: `… | head`.
+process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
+process.exitCode = await run(process.argv.slice(2));
+// What is still open, such as a connection that does not answer, keeps nothing waiting.
+process.stdout.write('', () => process.exit());
