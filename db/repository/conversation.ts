@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '@parley/shared/canonical';
 import type { Conversation, ConversationContext, Metadata } from '@parley/shared/conversation';
 import type { Page } from '@parley/shared/page';
 import { ParleyError } from '@parley/shared/reason';
@@ -88,7 +89,7 @@ export interface NewConversation {
 function requestHash(value: NewConversation): Buffer {
   const { title, assistantId, context, metadata } = value;
   return createHash('sha256')
-    .update(JSON.stringify([title, assistantId, context, metadata]))
+    .update(canonicalJson([title, assistantId, context, metadata]))
     .digest();
 }
 

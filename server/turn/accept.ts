@@ -4,6 +4,7 @@ import { type ConversationRow, lockConversation, type Owner } from '@parley/db/r
 import { findMessage, insertMessage, type MessageRow } from '@parley/db/repository/message';
 import { findTurn, insertTurn, listOpenTurns, type TurnRow } from '@parley/db/repository/turn';
 import type { TurnRequest } from '@parley/db/schema';
+import { canonicalJson } from '@parley/shared/canonical';
 import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import type { MessagePart } from '@parley/shared/message';
@@ -32,11 +33,11 @@ export type Acceptance =
   | { kind: 'duplicate'; turn: TurnRow; message: MessageRow | null }
   | { kind: 'busy'; running: TurnRow; waiting: number };
 
-/** What makes two sends of one id the same send. Text, never keys in another order: `request` is built in one place. */
+/** What makes two sends of one id the same send: the order of keys does not, since a client that sends again may change it. */
 export function requestHash(value: { conversationId: string; request: TurnRequest; retryOf: string | null }): Buffer {
   const { parts, pageContext, assistantId, model, speak, instruction } = value.request;
   const body = [value.conversationId, parts, pageContext, assistantId, model, speak, instruction, value.retryOf];
-  return createHash('sha256').update(JSON.stringify(body)).digest();
+  return createHash('sha256').update(canonicalJson(body)).digest();
 }
 
 /**
