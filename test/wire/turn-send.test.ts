@@ -101,6 +101,14 @@ describe('turns.send', () => {
     expect(await textsOf(other)).toEqual([]);
   });
 
+  it('takes the same page with its keys in another order for the same send', async () => {
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const send = (pageContext: { a: number; b: number }) =>
+      ada.turns.send.mutate({ conversationId, turnId: conversationId, parts: text('hi'), pageContext });
+    await send({ a: 1, b: 2 });
+    expect((await send({ b: 2, a: 1 })).duplicate).toBe(true);
+  });
+
   it("says NOT_FOUND for another user's turn id, and leaves that turn alone", async () => {
     const { id: conversationId } = await ada.conversations.create.mutate({});
     const { turn } = await ada.turns.ask.mutate({ conversationId, parts: text('mine') });

@@ -1,0 +1,100 @@
+import { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type App, startApp } from '../support/app.ts';
+import { answer, gate } from '../support/provider.ts';
+import { sharedRedis } from '../support/shared-redis.ts';
+import { reasonOf } from '../support/stock.ts';
+import { watch } from '../support/watch.ts';
+
+const text = (words: string) => [{ type: 'text' as const, text: words }];
+
+/** Tables in which any of these words stands anywhere. */
+async function tablesWith(app: App, words: readonly string[]): Promise<string[]> {
+  const { rows: tables } = await sql<{ name: string }>`
+    select quote_ident(table_name) as name from information_schema.tables
+    where table_schema = current_schema() and table_type = 'BASE TABLE'
+  `.execute(app.database.db);
+  expect(tables.length).toBeGreaterThan(8);
+  const found: string[] = [];
+  for (const { name } of tables) {
+    const patterns = words.map((word) => `%${word}%`);
+    const { rows } = await sql<{ count: string }>`
+      select count(*) from ${sql.raw(name)} as row where row::text like any (${patterns})
+    `.execute(app.database.db);
+    if (rows[0]?.count !== '0') found.push(name);
+  }
+  return found;
+}
+
+/** Keys of the run's Redis that name it. */
+async function redisKeys(id: string): Promise<string[]> {
+  const redis = new Redis(sharedRedis().url);
+  try {
+    const keys: string[] = [];
+    for await (const page of redis.scanStream({ match: `*${id}*`, count: 1000 })) keys.push(...page.map(String));
+    return keys;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+describe.each([{ redis: false }, { redis: true }])('conversations.delete, redis: $redis', ({ redis }) => {
+  it('while streaming: the event, then the end, then nothing of it anywhere', async () => {
+    const app = await startApp({ redis });
+    onTestFinished(() => app.stop());
+    const ada = await app.trpc('ada');
+    const title = 'heirloom-title';
+    const { id: conversationId } = await ada.conversations.create.mutate({ title, metadata: { tag: 'heirloom-tag' } });
+    await ada.turns.ask.mutate({ conversationId, parts: text('heirloom-question'), pageContext: 'heirloom-page' });
+    const watched = watch(ada, { conversationId });
+    const other = watch(await app.trpc('ada'), { conversationId });
+    await Promise.all([watched.started, other.started]);
+    const held = gate();
+    app.provider.script(answer('heirloom-answer', held, ' more'));
+    const running = await ada.turns.send.mutate({ conversationId, parts: text('heirloom-second') });
+    await Promise.all([watched.first('agent.delta'), other.first('agent.delta')]);
+    const waiting = await ada.turns.send.mutate({ conversationId, parts: text('heirloom-third'), onBusy: 'queue' });
+    const words = ['heirloom', conversationId, running.turnId, waiting.turnId];
+    expect(await tablesWith(app, words)).toContain('messages');
+    if (redis) expect(await redisKeys(conversationId)).not.toEqual([]);
+
+    expect(await ada.conversations.delete.mutate({ conversationId })).toEqual({ deleted: true });
+    for (const each of [watched, other]) {
+      expect(await each.ended).toBeUndefined();
+      expect(each.types.at(-1)).toBe('conversation.deleted');
+      expect(each.types.filter((type) => type === 'conversation.deleted')).toHaveLength(1);
+    }
+    expect(await app.provider.requests.at(-1)?.ended).toBe('aborted');
+    const requests = app.provider.requests.length;
+    expect(await tablesWith(app, words)).toEqual([]);
+    if (redis) expect(await redisKeys(conversationId)).toEqual([]);
+
+    // Gone for its owner, who may know; not there for anybody else.
+    const calls = (client: typeof ada) => [
+      client.turns.send.mutate({ conversationId, parts: text('x') }),
+      client.turns.ask.mutate({ conversationId, parts: text('x') }),
+      client.conversations.get.query({ conversationId }),
+      client.conversations.messages.query({ conversationId }),
+      client.conversations.open.mutate({ conversationId }),
+      client.conversations.rename.mutate({ conversationId, title: 'x' }),
+      client.conversations.end.mutate({ conversationId }),
+      client.conversations.export.query({ conversationId }),
+      client.turns.interrupt.mutate({ conversationId }),
+    ];
+    for (const reason of await Promise.all(calls(ada).map(reasonOf))) expect(reason).toBe('CONVERSATION_DELETED');
+    const eve = await app.trpc('eve');
+    for (const reason of await Promise.all(calls(eve).map(reasonOf))) expect(reason).toBe('NOT_FOUND');
+    expect((await watch(ada, { conversationId }).ended)?.reason).toBe('CONVERSATION_DELETED');
+    expect(await reasonOf(ada.conversations.create.mutate({ id: conversationId }))).toBe('CONVERSATION_DELETED');
+    expect(await reasonOf(ada.turns.get.query({ turnId: running.turnId }))).toBe('NOT_FOUND');
+    expect(await ada.conversations.delete.mutate({ conversationId })).toEqual({ deleted: true });
+    expect(await reasonOf(eve.conversations.delete.mutate({ conversationId }))).toBe('NOT_FOUND');
+    expect((await ada.conversations.list.query({})).total).toBe(0);
+    // Nothing of it came back with those calls.
+    held.release();
+    expect(app.provider.requests.length).toBe(requests);
+    expect(await tablesWith(app, words)).toEqual([]);
+    expect(app.log.join('')).not.toContain('heirloom');
+  });
+});
