@@ -18,6 +18,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import { FetchEventSource } from './trpc-event-source.ts';
 import { startToy } from './trpc-server.ts';
 import { audio, delta, type ToyRouter } from './trpc-toy.ts';
+import { until } from './trpc-until.ts';
 
 type Toy = Awaited<ReturnType<typeof startToy>>;
 interface Transport {
@@ -224,9 +225,4 @@ function collect(
     },
   });
   return { events, errors, unsubscribe, isComplete: () => isComplete };
-}
-
-/** Looks again after every turn of the event loop: what is waited for happens in this process. */
-async function until(isDone: () => boolean): Promise<void> {
-  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 1));
 }

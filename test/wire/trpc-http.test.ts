@@ -7,6 +7,7 @@ import { createHTTPHandler } from '@trpc/server/adapters/standalone';
 import { describe, expect, it } from 'vitest';
 import { startToy, toyContext } from './trpc-server.ts';
 import { delta, Feed, toyRouter } from './trpc-toy.ts';
+import { until } from './trpc-until.ts';
 
 async function startStock() {
   const feed = new Feed();
@@ -121,7 +122,7 @@ describe('answers equal those of the stock adapter', () => {
       const seen: Seen[] = [];
       for (const end of [undefined, new Error('secret')]) {
         const response = see(`${url}/events`);
-        while (feed.sinks.size === 0) await new Promise(setImmediate);
+        await until(() => feed.sinks.size > 0);
         feed.emit('0-1', delta('a "quoted" 字\n\u2028'));
         feed.emit('0-2', delta('x'.repeat(40_000)));
         feed.end(end);
@@ -227,7 +228,7 @@ describe('SSE', () => {
     let error: ParleyError | undefined;
     await using toy = await startToy({ context: async () => ({ user: 'ann', valid: () => error }) });
     const response = see(`${toy.url}/events`);
-    while (toy.feed.sinks.size === 0) await new Promise(setImmediate);
+    await until(() => toy.feed.sinks.size > 0);
     toy.feed.emit('1', delta('seen'));
     error = new ParleyError('UNAUTHENTICATED');
     toy.feed.emit('2', delta('unseen'));
@@ -244,8 +245,8 @@ describe('SSE', () => {
     await fetch(`${toy.url}/events`, { signal: controller.signal });
     expect(toy.feed.sinks.size).toBe(1);
     controller.abort();
-    while (toy.feed.sinks.size > 0) await new Promise(setImmediate);
-    while (toy.http.streams > 0) await new Promise(setImmediate);
+    await until(() => toy.feed.sinks.size === 0);
+    await until(() => toy.http.streams === 0);
   });
 
   it('leaves its connection usable for the next request', async () => {

@@ -6,8 +6,7 @@ import { expect, it } from 'vitest';
 import { Line } from './trpc-line.ts';
 import { startToy, toyContext } from './trpc-server.ts';
 import { delta } from './trpc-toy.ts';
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+import { turn, until } from './trpc-until.ts';
 
 /** Timers, sockets and servers that keep this process busy. */
 function resources(): string[] {
@@ -59,7 +58,7 @@ it('closing leaves no timer, socket or listener, however connections ended', asy
   expect(toy.server.listenerCount('upgrade')).toBe(upgrades - 1);
   expect([toy.sockets.size, toy.http.streams]).toEqual([0, 0]);
   for (const call of toy.held) call.release();
-  while (resources().length > before.length) await turn();
+  await until(() => resources().length <= before.length);
   expect(resources()).toEqual(before);
 });
 
@@ -81,7 +80,7 @@ it('a connection that is gone keeps nothing of itself alive', async () => {
     const req = await stream(`${toy.url}/events`);
     req.destroy();
   }
-  while (toy.sockets.size + toy.http.streams > 0) await turn();
+  await until(() => toy.sockets.size + toy.http.streams === 0);
   expect(contexts.length).toBe(10);
   for (let i = 0; i < 50 && contexts.some((ref) => ref.deref()); i++) {
     await turn();
