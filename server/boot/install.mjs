@@ -79,6 +79,7 @@ async function install() {
   if (child.pid !== undefined) fs.writeFileSync(lockFile, `${process.pid} ${-child.pid}`);
   const end = (signal) => {
     endGroup(child, signal);
+    fs.rmSync(lockFile, { force: true });
     process.exit(1);
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
