@@ -9,6 +9,8 @@ import { PORT, socketFolder } from './embedded-socket.ts';
 import { takeOver } from './embedded-takeover.ts';
 
 const READY_MS = 60_000;
+/** How long a server that has just been killed may take to let its folder go. */
+const HANDOVER_MS = 2_000;
 /** How long `stop()` waits, in milliseconds, after each signal before the next harder one. */
 const shutdown: ReadonlyArray<readonly [NodeJS.Signals, number]> = [
   ['SIGINT', 10_000],
@@ -52,13 +54,25 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
   try {
     fs.mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
     const dataDir = fs.realpathSync(options.dataDir);
-    release = holdFolder(dataDir).release;
+    release = (await holdSoon(dataDir)).release;
     return await startHeld(dataDir, options, release);
   } catch (error) {
     release();
     if (error instanceof EmbeddedUnavailable || error instanceof DataFolderInUse) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new EmbeddedUnavailable(`PostgreSQL cannot start in ${options.dataDir}: ${why}`, { cause: error });
+  }
+}
+
+async function holdSoon(dataDir: string): Promise<{ release(): void }> {
+  const deadline = performance.now() + HANDOVER_MS;
+  for (;;) {
+    try {
+      return holdFolder(dataDir);
+    } catch (error) {
+      if (!(error instanceof DataFolderInUse) || performance.now() > deadline) throw error;
+      await sleep(50);
+    }
   }
 }
 

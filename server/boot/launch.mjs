@@ -4,7 +4,7 @@ import os from 'node:os';
 
 // A terminal's Ctrl-C reaches every process of its group, and npm passes on what it gets: one press, several signals.
 const SAME_SIGNAL_MS = 500;
-const SHELL_CHECK_MS = 500;
+const NPM_CHECK_MS = 250;
 
 /**
  * Runs a program on `node` with this process's input and output, passes signals on, and resolves to its exit code.
@@ -24,22 +24,22 @@ export function launch(node, args, { ownGroup }) {
     child.kill(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
-  whenShellGone(() => pass('SIGTERM'));
+  whenNpmGone(() => pass('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal]));
   });
 }
 
-/** npm passes signals to the shell that it puts in between, and that shell may end without passing them on. */
-function whenShellGone(gone) {
+/** A killed npm cannot pass anything on. Only under npm: elsewhere the parent may end and mean the program to stay. */
+function whenNpmGone(gone) {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const shell = process.ppid;
+  const npm = process.ppid;
   const check = setInterval(() => {
-    if (process.ppid === shell) return;
+    if (process.ppid === npm) return;
     clearInterval(check);
     gone();
-  }, SHELL_CHECK_MS);
+  }, NPM_CHECK_MS);
 }
 
 function hasTerminal() {

@@ -46,7 +46,11 @@ async function start(dataDir: string, log?: (line: string) => void) {
 
 function program(name: string, words: string[], user: { uid?: number; gid?: number } = {}): ChildProcess {
   const file = fileURLToPath(new URL(`../support/${name}`, import.meta.url));
-  const child = spawn(process.execPath, [file, ...words], { ...user, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [file, ...words], {
+    ...user,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   cleanups.push(() => kill(child));
   return child;
 }
@@ -173,8 +177,8 @@ it('refuses a second server on the same folder, in this process and from another
   await write(first.connection);
   const link = path.join(newFolder(), 'link');
   fs.symlinkSync(folder, link);
-  await expect(startEmbedded({ dataDir: folder })).rejects.toThrow(DataFolderInUse);
-  await expect(startEmbedded({ dataDir: link })).rejects.toThrow(DataFolderInUse);
+  const refusal = (dataDir: string) => expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse);
+  await Promise.all([refusal(folder), refusal(link)]);
   const other = program('embedded-server.ts', [folder]);
   expect(await firstLine(other)).toMatchObject({ name: 'DataFolderInUse', message: expect.stringContaining(folder) });
   expect(await read(first.connection)).toEqual(kept);
