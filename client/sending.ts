@@ -40,8 +40,9 @@ export class Sending extends Turn {
       signal,
     );
     // The turn is older than the feed: its beginning is behind it.
-    if (sent.duplicate && !this.reader.hasStarted) this.switchTo(refollow());
-    this.expect();
+    const isOld = sent.duplicate && !this.reader.hasStarted;
+    if (isOld) this.switchTo(refollow());
+    this.expect(isOld);
     return sent;
   }
 }

@@ -2,7 +2,7 @@ import type { AppRouter } from '@parley/server/rpc/router';
 import { decodeFrame, encodeFrame, frameTransformer } from '@parley/shared/frame';
 import { clientTransformer } from '@parley/shared/wire';
 import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '@trpc/client';
-import { observable } from '@trpc/server/observable';
+import { type Observable, type Observer, observable } from '@trpc/server/observable';
 import { backoff } from './backoff.ts';
 import { failureOf, isRecord } from './failure.ts';
 import type { Connection, ConnectionOptions } from './link.ts';
@@ -41,33 +41,38 @@ export function socketConnection(options: ConnectionOptions, isBinary: boolean):
     return socket;
   };
 
+  const renew = (stale: number): void => {
+    if (stale !== generation) return;
+    const old = current;
+    giveUp();
+    old?.retire();
+  };
+
   const link: TRPCLink<AppRouter> = (runtime) => (call) =>
     observable((observer) => {
-      current ??= open();
-      const socket = current;
-      const over = (): void => {
-        socket.calls.delete(fail);
-        socket.settle();
-      };
-      const fail = (error: TRPCClientError<AppRouter>): void => {
-        over();
-        observer.error(error);
-      };
-      socket.calls.add(fail);
-      const subscription = socket
-        .link(runtime)(call)
-        .subscribe({
+      // A call that was refused for its credential has done nothing, and can be made again with a fresh one.
+      let mayRenew = options.credential.isRenewable && call.op.type !== 'subscription';
+      let stop = (): void => {};
+      const start = (): void => {
+        current ??= open();
+        const began = generation;
+        stop = carry(current, current.link(runtime)(call), {
           next: (value) => observer.next(value),
-          error: (error) => fail(TRPCClientError.from(error)),
-          complete: () => {
-            over();
-            observer.complete();
+          complete: () => observer.complete(),
+          error(error) {
+            if (!mayRenew || failureOf(error).reason !== 'UNAUTHENTICATED') {
+              observer.error(error);
+              return;
+            }
+            mayRenew = false;
+            renew(began);
+            const timer = setTimeout(start);
+            stop = () => clearTimeout(timer);
           },
         });
-      return () => {
-        subscription.unsubscribe();
-        over();
       };
+      start();
+      return () => stop();
     });
 
   return {
@@ -75,18 +80,42 @@ export function socketConnection(options: ConnectionOptions, isBinary: boolean):
     get generation() {
       return generation;
     },
-    renew(stale) {
-      if (stale !== generation) return;
-      const old = current;
-      giveUp();
-      old?.retire();
-    },
+    renew,
     async close() {
       const last = current;
       giveUp();
       await last?.close();
       options.onState({ state: 'idle' });
     },
+  };
+}
+
+/** Runs a call over a socket, until it has ended or the socket is given up. Returns what stops it. */
+function carry<Value>(
+  socket: Socket,
+  call: Observable<Value, TRPCClientError<AppRouter>>,
+  observer: Observer<Value, TRPCClientError<AppRouter>>,
+): () => void {
+  const over = (): void => {
+    socket.calls.delete(fail);
+    socket.settle();
+  };
+  const fail = (error: TRPCClientError<AppRouter>): void => {
+    over();
+    observer.error(error);
+  };
+  socket.calls.add(fail);
+  const subscription = call.subscribe({
+    next: observer.next,
+    error: (error) => fail(TRPCClientError.from(error)),
+    complete() {
+      over();
+      observer.complete();
+    },
+  });
+  return () => {
+    subscription.unsubscribe();
+    over();
   };
 }
 

@@ -13,7 +13,7 @@ const most = { events: 1_000, bytes: 1024 * 1024 };
 const silence = { first: 2_000, most: 30_000 };
 /** How soon it is asked after a gap, and how long an end that it tells of may take to come by itself. */
 const soonMs = 300;
-const graceMs = 1_000;
+const graceMs = 500;
 
 export interface TurnOptions {
   line: Line;
@@ -140,9 +140,9 @@ export class Turn implements AsyncIterable<Event, void, void> {
     return this.#over.signal;
   }
 
-  /** From now on the turn exists: when nothing is heard of it, the server is asked. */
-  protected expect(): void {
-    this.#schedule(silence.first);
+  /** From now on the turn exists: when nothing is heard of it, the server is asked; at once of one that may be over. */
+  protected expect(isOld: boolean): void {
+    this.#schedule(isOld ? soonMs : silence.first);
   }
 
   /** Goes on with another feed. */
