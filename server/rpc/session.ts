@@ -20,8 +20,10 @@ export class Session {
 
   /** @throws ParleyError as `Credentials.authenticate` */
   async principal(): Promise<Principal> {
-    this.#principal = await this.#credentials.authenticate(this.#presented);
-    return this.#principal;
+    const principal = await this.#credentials.authenticate(this.#presented);
+    this.#principal = principal;
+    this.#watch();
+    return principal;
   }
 
   get locale(): string | null {
@@ -39,13 +41,19 @@ export class Session {
     this.#listeners ??= new Set();
     const listeners = this.#listeners;
     listeners.add(callback);
-    if (this.#principal) this.#unwatch ??= this.#credentials.watch(this.#principal, (error) => this.#end(error));
+    this.#watch();
     return () => {
       listeners.delete(callback);
       if (listeners.size > 0) return;
       this.#unwatch?.();
       this.#unwatch = undefined;
     };
+  }
+
+  /** Somebody may listen before it is known who this is: on a connection whose first call is a subscription. */
+  #watch(): void {
+    if (!this.#principal || !this.#listeners?.size) return;
+    this.#unwatch ??= this.#credentials.watch(this.#principal, (error) => this.#end(error));
   }
 
   #end(error: ParleyError): void {
