@@ -59,6 +59,25 @@ describe('a WebSocket subscriber that stops reading', () => {
     },
   );
 
+  it('with many subscriptions is told so for each of them, once', async () => {
+    const refused: Reason[] = [];
+    await using toy = await startToy({ metrics: { refused: (reason) => refused.push(reason) } });
+    const slow = await Line.open(toy.ws);
+    const ids = Array.from({ length: limits.socketSubscriptions }, (_, id) => id);
+    for (const id of ids) slow.call(id, 'subscription', 'events');
+    await slow.answered(...ids);
+    slow.ws.pause();
+    // Small events fill the place to its brim: the errors come on top of it.
+    for (let id = 1; toy.feed.sinks.size > 0 && id < mostEvents; id++) {
+      toy.feed.emit(String(id), delta('x'.repeat(1000)));
+      await turn();
+    }
+    slow.ws.resume();
+    expect(await slow.closed).toEqual({ code: 1013, reason: 'SLOW_CONSUMER' });
+    for (const id of ids) expect(slow.failure(id)).toMatchObject({ reason: 'SLOW_CONSUMER' });
+    expect(refused).toEqual(['SLOW_CONSUMER']);
+  });
+
   it('and does not come back is cut', async () => {
     await using toy = await startToy({ waits: { closeMs: 100 } });
     const sockets = connections(toy);
