@@ -25,6 +25,12 @@ export function poolConfig(connection: Connection): pg.PoolConfig {
 }
 
 /**
+ * Milliseconds that a transaction may wait for its next statement. A process that is stopped within one would hold its locks
+ * for as long: the database ends it well before a lease runs out, and whoever takes over does not wait behind it.
+ */
+const idleTransactionMs = 5_000;
+
+/**
  * A pool of connections. `destroy()` closes them.
  * Waiting for a connection and running a statement are both bounded, so that a database that hangs is an error, not silence.
  */
@@ -35,6 +41,7 @@ export function connect(connection: Connection, options: ConnectOptions = {}): K
     connectionTimeoutMillis: options.acquireMs ?? 5_000,
     statement_timeout: options.statementMs ?? 15_000,
     query_timeout: (options.statementMs ?? 15_000) + 1_000,
+    idle_in_transaction_session_timeout: idleTransactionMs,
     keepAlive: true,
     application_name: 'parley',
   });

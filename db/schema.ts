@@ -7,7 +7,7 @@ import type {
   Reference,
   Retrieval,
 } from '@parley/shared/message';
-import type { Metrics, TurnMedium, TurnStatus } from '@parley/shared/turn';
+import type { Heard, Metrics, TurnMedium, TurnStatus } from '@parley/shared/turn';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 
 /** A value that is written as JSON text and read as `Value`. */
@@ -96,6 +96,10 @@ export interface TurnRequest {
   pageContext?: unknown;
   assistantId?: string;
   model?: string;
+  /** Of a recording: the digest of its bytes, in hex. */
+  audio?: string;
+  /** Of a recording: milliseconds that transcription took. */
+  sttMs?: number;
   speak?: boolean | { voice?: string | undefined; keep?: boolean | undefined };
   /** For a greeting: what the agent is to do, since no user message says so. */
   instruction?: string;
@@ -123,6 +127,10 @@ export interface TurnTable {
   /** Whether the terminal event has been appended to the log. */
   announced: Generated<boolean>;
   metrics: JsonOrNull<Metrics>;
+  /** Of a spoken answer: its sentences with the real length of their sound. */
+  spoken: JsonOrNull<{ sentence: number; bubble: number; text: string; ms: number }[]>;
+  /** How far the listener has come. */
+  heard: JsonOrNull<Heard>;
   created_at: Time;
   started_at: TimeOrNull;
   ended_at: TimeOrNull;
@@ -175,6 +183,32 @@ export interface SegmentTable {
   turn_id: string | null;
   user_message_id: string | null;
   agent_message_id: string | null;
+  /** Until then a replica is transcribing it. */
+  claimed_until: TimeOrNull;
+  created_at: Time;
+}
+
+export interface SegmentAudioTable {
+  segment_id: string;
+  data: Buffer;
+}
+
+export interface VoiceSessionTable {
+  conversation_id: string;
+  id: string;
+  tenant_id: string;
+  user_id: string;
+  /** The turn that the recording becomes; another one after a failure. */
+  turn_id: string;
+  status: Generated<'open' | 'done' | 'failed'>;
+  last_index: number | null;
+  /** When the last segment came. */
+  last_at: TimeOrNull;
+  /** Whether the agent has said that it listens. */
+  listened: Generated<boolean>;
+  /** Milliseconds that transcription took, all segments together. */
+  stt_ms: Generated<number>;
+  changed_at: Time;
   created_at: Time;
 }
 
@@ -189,4 +223,6 @@ export interface Database {
   erasures: ErasureTable;
   messages: MessageTable;
   segments: SegmentTable;
+  segment_audio: SegmentAudioTable;
+  voice_sessions: VoiceSessionTable;
 }

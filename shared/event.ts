@@ -126,6 +126,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     code: z.enum(reasons),
     message: z.string(),
     retryable: z.boolean(),
+    details: z.record(z.string(), z.json()).optional(),
   }),
   z.object({ type: z.literal('call.started'), ...base, callId: z.string(), trackId: z.string() }),
   z.object({ type: z.literal('call.speechStarted'), ...base, callId: z.string() }),

@@ -1,5 +1,11 @@
 import type { ConversationInEvent } from '@parley/shared/event';
-import { type Message, type MessageInEvent, type MessagePart, textOf } from '@parley/shared/message';
+import {
+  type Message,
+  type MessageInEvent,
+  type MessagePart,
+  type MessageStatus,
+  textOf,
+} from '@parley/shared/message';
 import type { Page } from '@parley/shared/page';
 import { type Insertable, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { decodeCursor, encodeCursor, milliseconds } from '../cursor.ts';
@@ -175,4 +181,24 @@ export async function listAllMessages(db: Kysely<Database>, conversationId: stri
     .where('conversation_id', '=', conversationId)
     .orderBy('created_at')
     .execute();
+}
+
+/** Corrects what was heard of an answer; later readers find it at a new revision. The caller holds the conversation's lock. */
+export async function amendMessage(
+  trx: Transaction<Database>,
+  conversationId: string,
+  id: string,
+  change: { status: MessageStatus; parts: MessagePart[]; unheard: string | null },
+): Promise<ConversationRow> {
+  await trx
+    .updateTable('messages')
+    .set({ ...change, parts: JSON.stringify(change.parts) })
+    .where('id', '=', id)
+    .execute();
+  return await trx
+    .updateTable('conversations')
+    .set({ revision: sql`revision + 1` })
+    .where('id', '=', conversationId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }

@@ -1,5 +1,5 @@
 import { isReason, type Reason } from '@parley/shared/reason';
-import type { Metrics, Turn, TurnMedium } from '@parley/shared/turn';
+import type { Heard, Metrics, Turn, TurnMedium } from '@parley/shared/turn';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Database, TurnRequest, TurnTable } from '../schema.ts';
 import type { Owner } from './conversation.ts';
@@ -117,6 +117,33 @@ export async function insertTurn(trx: Transaction<Database>, turn: NewTurn): Pro
     .executeTakeFirstOrThrow();
 }
 
+/** A turn that failed before the model could be asked. It never runs, so that it may lie beside a running one. */
+export async function insertFailed(
+  trx: Transaction<Database>,
+  turn: Omit<NewTurn, 'claim' | 'retryOf' | 'userMessageId'> & { code: Reason },
+): Promise<TurnRow> {
+  return await trx
+    .insertInto('turns')
+    .values({
+      id: turn.id,
+      conversation_id: turn.conversationId,
+      tenant_id: turn.owner.tenant,
+      user_id: turn.owner.userId,
+      input: turn.input,
+      status: 'failed',
+      code: turn.code,
+      request_hash: turn.requestHash,
+      request: JSON.stringify(turn.request),
+      generation: 1,
+      metrics: JSON.stringify({ totalMs: 0 }),
+      created_at: now,
+      started_at: now,
+      ended_at: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
 /** The next waiting turn of a conversation becomes the running one. The caller holds the conversation's lock. */
 export async function promoteNext(
   trx: Transaction<Database>,
@@ -151,6 +178,7 @@ export interface Ending {
   code: Reason | null;
   agentMessageId: string | null;
   metrics: Metrics;
+  spoken: TurnRow['spoken'];
 }
 
 /**
@@ -169,6 +197,7 @@ export async function endTurn(
       code: ending.code,
       agent_message_id: ending.agentMessageId,
       metrics: JSON.stringify(ending.metrics),
+      ...(ending.spoken && { spoken: JSON.stringify(ending.spoken) }),
       ended_at: now,
     })
     .where('id', '=', turn.id)
@@ -356,4 +385,13 @@ export async function recordProgress(db: Kysely<Database>, progress: readonly Pr
 export async function findProgress(db: Kysely<Database>, turnId: string): Promise<string[] | undefined> {
   const row = await db.selectFrom('turn_progress').select('bubbles').where('turn_id', '=', turnId).executeTakeFirst();
   return row?.bubbles;
+}
+
+/** Sets how far the listener of a turn has come. The caller holds the conversation's lock. */
+export async function setHeard(trx: Transaction<Database>, id: string, heard: Heard): Promise<void> {
+  await trx
+    .updateTable('turns')
+    .set({ heard: JSON.stringify(heard) })
+    .where('id', '=', id)
+    .execute();
 }

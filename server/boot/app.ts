@@ -84,6 +84,7 @@ async function wire(
     log,
     history,
     model,
+    synthesizer: null,
     metrics: page.metrics,
     logger,
     replica,

@@ -33,20 +33,21 @@ try {
     process.stdout.write(`  data are in: ${config.dataDir}\n`);
   }
   let stopping = false;
-  const stop = async (): Promise<void> => {
+  const stop = async (end: () => Promise<void>): Promise<void> => {
     // The second signal does not wait.
     if (stopping) process.exit(1);
     stopping = true;
     try {
-      await server.stop();
+      await end();
       process.exit(0);
     } catch (error) {
       refuse(explainFailure(error));
     }
   };
-  process.on('SIGTERM', () => void stop());
-  process.on('SIGINT', () => void stop());
-  onParentGone(() => void stop());
+  process.on('SIGTERM', () => void stop(server.stop));
+  process.on('SIGINT', () => void stop(server.stop));
+  // Whoever launched this was killed: the folder and the port are to be free for the next one at once.
+  onParentGone(() => void stop(server.close));
 } catch (error) {
   refuse(explainFailure(error));
 }

@@ -21,9 +21,20 @@ export const scoped = (scope: Scope) =>
 /** Conversations in text. */
 export const chat = scoped('chat');
 
+/** Conversations by voice. */
+export const spoken = scoped('voice');
+
 /** A procedure that begins a turn: counted, and refused while the server shuts down. */
-export const speaking = chat.use(async ({ ctx, next }) => {
+const counted = (procedure: typeof chat) =>
+  procedure.use(async ({ ctx, next }) => {
+    if (ctx.app.draining()) throw new ParleyError('DRAINING');
+    await ctx.app.rates.turn(ctx.principal);
+    return next();
+  });
+
+export const speaking = counted(chat);
+export const recorded = spoken.use(({ ctx, next }) => {
   if (ctx.app.draining()) throw new ParleyError('DRAINING');
-  await ctx.app.rates.turn(ctx.principal);
   return next();
 });
+export const recordedTurn = counted(spoken);

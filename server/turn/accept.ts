@@ -19,13 +19,21 @@ export interface AcceptInput {
   input: TurnMedium;
   request: TurnRequest;
   /** The message to store, one that is stored already (another try of its turn), or none (the agent speaks first). */
-  message: { parts: MessagePart[] } | { id: string } | null;
+  message: NewHumanMessage | { id: string } | null;
   retryOf: string | null;
   /** What to do behind a running turn. */
   onBusy: 'reject' | 'queue';
   claim: { replica: string; leaseMs: number };
   /** Looked at under the conversation's lock; throws to refuse. */
   check?: (trx: Trx, conversation: ConversationRow) => Promise<void>;
+  /** Called in the same transaction once turn and message are stored: what must not be true without them. */
+  stored?: (trx: Trx, ids: { turnId: string; userMessageId: string | null }) => Promise<void>;
+}
+
+/** What a user has said. With `voice` it was spoken. */
+export interface NewHumanMessage {
+  parts: MessagePart[];
+  voice?: { voiceSessionId: string; durationMs: number; segmentIds: string[] };
 }
 
 export type Acceptance =
@@ -35,8 +43,18 @@ export type Acceptance =
 
 /** What makes two sends of one id the same send: the order of keys does not, since a client that sends again may change it. */
 export function requestHash(value: { conversationId: string; request: TurnRequest; retryOf: string | null }): Buffer {
-  const { parts, pageContext, assistantId, model, speak, instruction } = value.request;
-  const body = [value.conversationId, parts, pageContext, assistantId, model, speak, instruction, value.retryOf];
+  const { audio, parts, pageContext, assistantId, model, speak, instruction } = value.request;
+  // Of a recording its bytes count: another transcription of them is the same send.
+  const body = [
+    value.conversationId,
+    audio ?? parts,
+    pageContext,
+    assistantId,
+    model,
+    speak,
+    instruction,
+    value.retryOf,
+  ];
   return createHash('sha256').update(canonicalJson(body)).digest();
 }
 
@@ -74,6 +92,7 @@ export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
       userMessageId: stored.message?.id ?? null,
       claim: first ? null : input.claim,
     });
+    await input.stored?.(trx, { turnId: turn.id, userMessageId: turn.user_message_id });
     checkpoint('accept.commit', turn.id);
     return { kind: 'accepted', turn, message: stored.message, revision: stored.revision ?? before, before };
   });
@@ -90,14 +109,20 @@ async function again(trx: Trx, input: AcceptInput, turn: TurnRow, hash: Buffer):
 async function storeMessage(trx: Trx, input: AcceptInput): Promise<{ message: MessageRow | null; revision?: number }> {
   if (input.message === null) return { message: null };
   if ('id' in input.message) return { message: (await findMessage(trx, input.message.id)) ?? null };
+  const { voice } = input.message;
   return await insertMessage(trx, {
     id: newId(),
     conversation_id: input.conversationId,
     tenant_id: input.owner.tenant,
     turn_id: input.turnId,
     role: 'human',
-    kind: 'text',
+    kind: voice ? 'audio' : 'text',
     status: 'complete',
     parts: input.message.parts,
+    ...(voice && {
+      voice_session_id: voice.voiceSessionId,
+      duration_ms: voice.durationMs,
+      segment_ids: voice.segmentIds,
+    }),
   });
 }

@@ -2,6 +2,7 @@ import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/messa
 import type { TurnRow } from '@parley/db/repository/turn';
 import type { Event } from '@parley/shared/event';
 import { explain, type Locale } from '@parley/shared/explain';
+import { textOf } from '@parley/shared/message';
 import { isReason, isRetryable } from '@parley/shared/reason';
 
 export function saved(row: MessageRow, at: number): Event {
@@ -21,7 +22,18 @@ export function beginning(turn: TurnRow, message: MessageRow | null): Event[] {
     parts: turn.request.parts,
     ...(turn.user_message_id !== null && { userMessageId: turn.user_message_id }),
   };
-  return message ? [started, saved(message, at)] : [started];
+  if (!message) return [started];
+  if (message.voice_session_id === null) return [started, saved(message, at)];
+  const transcript: Event = {
+    type: 'transcript.final',
+    conversationId: turn.conversation_id,
+    turnId: turn.id,
+    at,
+    text: textOf(message.parts),
+    voiceSessionId: message.voice_session_id,
+    durationMs: message.duration_ms ?? 0,
+  };
+  return [started, transcript, saved(message, at)];
 }
 
 /** The events that end a turn, the terminal one last. Made from what is stored, so that any replica makes the same. */

@@ -13,7 +13,8 @@ import type { TurnPorts } from './ports.ts';
 import { buildPrompt } from './prompt.ts';
 import type { Recorder } from './recorder.ts';
 import { reply } from './reply.ts';
-import { SentenceSplitter } from './sentence.ts';
+import { type Sentence, SentenceSplitter } from './sentence.ts';
+import { Speaker } from './speak.ts';
 import type { Timing } from './timing.ts';
 
 export interface AnswerOptions {
@@ -23,6 +24,8 @@ export interface AnswerOptions {
   recorder: Recorder;
   timing: Timing;
   signal: AbortSignal;
+  /** Told the speaker of a spoken answer as soon as there is one. */
+  onSpeaker: (speaker: Speaker) => void;
   /** Told the user's locale as soon as it is known, for what is said about a failure. */
   onLocale: (locale: Locale) => void;
 }
@@ -52,10 +55,13 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   options.onLocale(localeOf(spoken));
   signal.throwIfAborted();
 
-  const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken);
+  const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken);
+  if (speaker) options.onSpeaker(speaker);
+  const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken, speaker);
   if (turn.input === 'greeting' && assistant?.greeting) {
     await voice.say(assistant.greeting);
     voice.end();
+    await speaker?.end();
     return;
   }
   const said = await withoutWaiting(ports, turn, message, history.messages);
@@ -102,6 +108,29 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     voice.end();
   }
   if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
+  await speaker?.end();
+}
+
+/** By default what was said is answered aloud and what was written is not. */
+function speakerOf(
+  ports: TurnPorts,
+  { turn, recorder, timing, signal }: AnswerOptions,
+  assistantVoice: string | undefined,
+  language: string,
+): Speaker | undefined {
+  const { speak = turn.input === 'voice' } = turn.request;
+  if (speak === false || !ports.synthesizer) return undefined;
+  const wish = speak === true ? {} : speak;
+  return new Speaker({
+    synthesizer: ports.synthesizer,
+    voice: wish.voice ?? assistantVoice,
+    language,
+    turn: { conversationId: turn.conversation_id, turnId: turn.id },
+    signal,
+    push: (events) => recorder.push(events),
+    onAudio: () => timing.audio(),
+    keep: wish.keep ?? false,
+  });
 }
 
 /**
@@ -133,6 +162,7 @@ class Voice {
   readonly #timing: Timing;
   readonly #bubbles: BubbleSplitter;
   readonly #sentences: SentenceSplitter;
+  readonly #speaker: Speaker | undefined;
   spoke = false;
 
   constructor(
@@ -141,7 +171,9 @@ class Voice {
     timing: Timing,
     mode: 'separator' | 'paragraph' | 'none',
     locale: string,
+    speaker: Speaker | undefined,
   ) {
+    this.#speaker = speaker;
     this.#turn = turn;
     this.#recorder = recorder;
     this.#timing = timing;
@@ -161,14 +193,19 @@ class Voice {
   #push(pieces: readonly Piece[], ended: boolean): Promise<void> | undefined {
     const base = { conversationId: this.#turn.conversation_id, turnId: this.#turn.id, at: Date.now() };
     const events: Event[] = [];
+    const sentences: Sentence[] = [];
     for (const piece of pieces) {
       this.spoke = true;
       this.#timing.delta();
       events.push({ type: 'agent.delta', ...base, text: piece.text, bubble: piece.bubble });
-      for (const sentence of this.#sentences.push(piece)) events.push({ type: 'agent.text', ...base, ...sentence });
+      sentences.push(...this.#sentences.push(piece));
     }
-    if (ended) for (const sentence of this.#sentences.end()) events.push({ type: 'agent.text', ...base, ...sentence });
-    if (events.some((event) => event.type === 'agent.text')) this.#timing.sentence();
-    return events.length > 0 ? this.#recorder.push(events) : undefined;
+    if (ended) sentences.push(...this.#sentences.end());
+    if (sentences.length > 0) this.#timing.sentence();
+    for (const sentence of sentences) events.push({ type: 'agent.text', ...base, ...sentence });
+    const pushed = events.length > 0 ? this.#recorder.push(events) : undefined;
+    // Behind their text, so that no sound comes before it.
+    for (const sentence of sentences) this.#speaker?.say(sentence);
+    return pushed;
   }
 }

@@ -1,7 +1,14 @@
 import { notify } from '@parley/db/notify';
 import { lockConversation, type Owner } from '@parley/db/repository/conversation';
 import { findMessage, moveToEnd } from '@parley/db/repository/message';
-import { dropQueued, findTurn, markAnnounced, requestInterrupt, type TurnRow } from '@parley/db/repository/turn';
+import {
+  dropQueued,
+  findRunning,
+  findTurn,
+  markAnnounced,
+  requestInterrupt,
+  type TurnRow,
+} from '@parley/db/repository/turn';
 import { Encoded } from '../live/encode.ts';
 import { beginning, ending } from './announce.ts';
 import type { TurnPorts } from './ports.ts';
@@ -24,6 +31,15 @@ export async function interruptTurn(ports: TurnPorts, runner: TurnRunner, turn: 
   }
   const ended = await waitForEnd(ports, runner, turn.id);
   return ended?.status === 'interrupted';
+}
+
+/** Stops the speech of a conversation's running turn, wherever it runs; its text goes on. True when there was such a turn. */
+export async function stopSpeaking(ports: TurnPorts, runner: TurnRunner, conversationId: string): Promise<boolean> {
+  const turn = await findRunning(ports.db, conversationId);
+  if (!turn) return false;
+  if (turn.owner === ports.replica) return runner.hush(turn.id);
+  await notify(ports.db, turnChannel, `hush ${turn.id}`);
+  return true;
 }
 
 /** The turn when it has ended and its last event is out; undefined when that takes longer than the wait is bounded to. */

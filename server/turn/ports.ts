@@ -3,6 +3,7 @@ import type { Reason } from '@parley/shared/reason';
 import type { HistoryReader } from '../history/load.ts';
 import type { LogStore } from '../live/port.ts';
 import type { Model } from '../model/port.ts';
+import type { Synthesizer } from '../speech/port.ts';
 import type { ReplyOptions } from './reply.ts';
 
 /** What is worth a line in the log: ids and numbers, never what anybody said. */
@@ -25,6 +26,8 @@ export interface TurnPorts {
   log: LogStore;
   history: HistoryReader;
   model: Model;
+  /** Speaks answers; none where speech is not configured. */
+  synthesizer: Synthesizer | null;
   metrics: TurnMetrics;
   logger: Logger;
   /** This process among all that share the database. */

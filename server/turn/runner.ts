@@ -6,6 +6,7 @@ import { ParleyError, type Reason } from '@parley/shared/reason';
 import { Encoded } from '../live/encode.ts';
 import { Fenced } from '../live/port.ts';
 import { ModelError } from '../model/port.ts';
+import type { Synthesizer } from '../speech/port.ts';
 import { beginning, ending } from './announce.ts';
 import { answer } from './answer.ts';
 import { checkpoint } from './checkpoint.ts';
@@ -14,6 +15,7 @@ import type { TurnPorts } from './ports.ts';
 import { ProgressWriter } from './progress.ts';
 import { isFenced, Recorder } from './recorder.ts';
 import { type Outcome, type Settled, settle } from './settle.ts';
+import type { Speaker } from './speak.ts';
 import { type StopKind, Stopped } from './stop.ts';
 import { Timing } from './timing.ts';
 
@@ -32,6 +34,8 @@ export interface Claimed {
 
 interface Running {
   turn: TurnRow;
+  /** Stops speaking, when it speaks. */
+  hush?: () => boolean;
   abort: AbortController;
   done: Promise<void>;
 }
@@ -90,6 +94,11 @@ export class TurnRunner {
     return running !== undefined;
   }
 
+  /** Speech of a turn that runs here stops; its text goes on. */
+  hush(turnId: string): boolean {
+    return this.#running.get(turnId)?.hush?.() ?? false;
+  }
+
   async stopAll(kind: StopKind): Promise<void> {
     await Promise.all([...this.#running.keys()].map((id) => this.stop(id, kind)));
   }
@@ -112,6 +121,7 @@ export class TurnRunner {
       onFailure: (error) => abort.abort(isFenced(error) ? new Stopped('lost') : error),
     });
     let locale: Locale = 'en';
+    let speaker: Speaker | undefined;
     let failure: unknown;
     try {
       const message = await this.#message(claimed);
@@ -123,6 +133,11 @@ export class TurnRunner {
         recorder,
         timing,
         signal: abort.signal,
+        onSpeaker: (known) => {
+          speaker = known;
+          const running = this.#running.get(turn.id);
+          if (running) running.hush = () => this.#hush(turn, recorder, known);
+        },
         onLocale: (known) => {
           locale = known;
         },
@@ -130,6 +145,7 @@ export class TurnRunner {
     } catch (error) {
       failure = error;
     }
+    if (failure !== undefined && speaker) this.#hush(turn, recorder, speaker);
     const stopped = await this.#stopped(recorder, abort.signal);
     if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
     if (stopped === 'lost') return;
@@ -137,9 +153,11 @@ export class TurnRunner {
       await releaseLease(ports.db, turn);
       return;
     }
+    if (speaker) timing.speech = speechMetrics(speaker, ports.synthesizer);
     const outcome: Outcome = {
       ...this.#verdict(stopped, failure, turn),
       bubbles: recorder.bubbles,
+      ...(speaker && { spoken: speaker.sentences }),
       metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
     };
     checkpoint('settle.before', turn.id);
@@ -177,6 +195,14 @@ export class TurnRunner {
     await markAnnounced(this.#ports.db, [turn.id]);
   }
 
+  /** Tells listeners to stop playing when there is or was anything to play. */
+  #hush(turn: TurnRow, recorder: Recorder, speaker: Speaker): boolean {
+    const silenced = speaker.silence();
+    if (silenced)
+      recorder.push([{ type: 'speech.stop', conversationId: turn.conversation_id, turnId: turn.id, at: Date.now() }]);
+    return silenced;
+  }
+
   async #message(claimed: Claimed): Promise<MessageRow | null> {
     if (claimed.message !== undefined) return claimed.message;
     const id = claimed.turn.user_message_id;
@@ -203,6 +229,16 @@ export class TurnRunner {
     this.#ports.logger.warn({ turnId: turn.id, code, error: errorName(failure) }, 'turn failed');
     return { status: 'failed', code };
   }
+}
+
+function speechMetrics(speaker: Speaker, synthesizer: Synthesizer | null): Timing['speech'] {
+  const { ttsMs, characters } = speaker;
+  if (ttsMs === undefined || !synthesizer) return {};
+  return {
+    ttsMs: Math.round(ttsMs * 10) / 10,
+    ttsCharacters: characters,
+    tts: `${synthesizer.name}/${synthesizer.model}`,
+  };
 }
 
 function acceptedAt(claimed: Claimed): number {

@@ -1,12 +1,14 @@
 import type { Db } from '@parley/db/connect';
 import { isTransient } from '@parley/db/failure';
 import { findMessage, insertMessage, type MessageRow, moveToEnd } from '@parley/db/repository/message';
+import { linkAnswer } from '@parley/db/repository/segment';
 import { endTurn, findRunning, findTurn, promoteNext, type TurnRow } from '@parley/db/repository/turn';
 import { newId } from '@parley/shared/id';
-import type { MessageStatus } from '@parley/shared/message';
+import type { MessagePart, MessageStatus } from '@parley/shared/message';
 import type { Reason } from '@parley/shared/reason';
 import type { Metrics } from '@parley/shared/turn';
 import { checkpoint } from './checkpoint.ts';
+import { cutAtHeard, type SpokenSentence } from './heard.ts';
 import { sleep } from './sleep.ts';
 
 export interface Outcome {
@@ -14,8 +16,8 @@ export interface Outcome {
   code?: Reason;
   /** What was delivered. */
   bubbles: readonly string[];
-  /** What was generated and not heard. */
-  unheard?: string;
+  /** Of a spoken answer: its sentences, each with the real length of its sound. */
+  spoken?: readonly SpokenSentence[];
   metrics: Metrics;
 }
 
@@ -74,13 +76,13 @@ async function settleOnce(
       .forUpdate()
       .executeTakeFirst();
     if (!conversation || conversation.deleted_at) return { kind: 'deleted' };
-    const parts = outcome.bubbles.filter((text) => text.trim() !== '').map((text) => ({ type: 'text' as const, text }));
-    const agentMessageId = parts.length > 0 ? messageId : null;
+    const agentMessageId = outcome.bubbles.some((text) => text.trim() !== '') ? messageId : null;
     const ended = await endTurn(trx, turn, {
       status: outcome.status,
       code: outcome.code ?? null,
       agentMessageId,
       metrics: outcome.metrics,
+      spoken: outcome.spoken ? [...outcome.spoken] : null,
     });
     const before = Number(conversation.revision);
     if (!ended) {
@@ -100,6 +102,7 @@ async function settleOnce(
         next: next ? { turn: next, message: waited ?? null, claimedAt } : null,
       };
     }
+    const { bubbles, unheard } = heardOf(outcome, ended);
     const stored = agentMessageId
       ? await insertMessage(trx, {
           id: agentMessageId,
@@ -109,10 +112,11 @@ async function settleOnce(
           role: 'agent',
           kind: 'text',
           status: messageStatus[outcome.status],
-          parts,
-          unheard: outcome.unheard ?? null,
+          parts: partsOf(bubbles),
+          unheard,
         })
       : null;
+    if (agentMessageId && ended.input === 'voice') await linkAnswer(trx, turn.id, agentMessageId);
     const promoted = conversation.status === 'active' ? await promoteNext(trx, turn.conversation_id, claim) : undefined;
     const moved = promoted?.user_message_id
       ? await moveToEnd(trx, turn.conversation_id, promoted.user_message_id)
@@ -126,4 +130,17 @@ async function settleOnce(
       next: promoted ? { turn: promoted, message: moved, claimedAt } : null,
     };
   });
+}
+
+/** One part a bubble; none is empty. */
+export function partsOf(bubbles: readonly string[]): MessagePart[] {
+  return bubbles.filter((text) => text.trim() !== '').map((text) => ({ type: 'text', text }));
+}
+
+/** Of an answer that was interrupted while it was spoken, what its listener heard; of any other, all of it. */
+function heardOf(outcome: Outcome, ended: TurnRow): { bubbles: readonly string[]; unheard: string | null } {
+  if (outcome.status !== 'interrupted' || !outcome.spoken || !ended.heard)
+    return { bubbles: outcome.bubbles, unheard: null };
+  const { bubbles, unheard } = cutAtHeard(outcome.spoken, ended.heard);
+  return { bubbles, unheard: unheard === '' ? null : unheard };
 }

@@ -8,8 +8,13 @@ export class Timing {
   #askedAt: number | undefined;
   #llmMs: number | undefined;
   #attempts = 0;
+  #firstAudioMs: number | undefined;
   tokensIn: number | undefined;
   tokensOut: number | undefined;
+  /** What speech adds: set when it ends. */
+  speech: Pick<Metrics, 'ttsMs' | 'ttsCharacters' | 'tts'> = {};
+  /** What the recording that asked adds. */
+  recording: Pick<Metrics, 'sttMs' | 'audioSeconds' | 'stt'> = {};
 
   /** `acceptedAt`: monotonic. A turn that waited or was taken over was accepted before this process's time with it began. */
   constructor(acceptedAt: number) {
@@ -29,6 +34,10 @@ export class Timing {
     this.#firstSentenceMs ??= this.#since(this.#acceptedAt);
   }
 
+  audio(): void {
+    this.#firstAudioMs ??= this.#since(this.#acceptedAt);
+  }
+
   modelEnded(): void {
     if (this.#askedAt !== undefined) this.#llmMs ??= this.#since(this.#askedAt);
   }
@@ -45,11 +54,14 @@ export class Timing {
     return {
       ...(this.#firstDeltaMs !== undefined && { firstDeltaMs: this.#firstDeltaMs }),
       ...(this.#firstSentenceMs !== undefined && { firstSentenceMs: this.#firstSentenceMs }),
+      ...(this.#firstAudioMs !== undefined && { firstAudioMs: this.#firstAudioMs }),
       ...(this.#llmMs !== undefined && { llmMs: this.#llmMs }),
       totalMs: this.#since(this.#acceptedAt),
       ...(this.tokensIn !== undefined && { tokensIn: this.tokensIn }),
       ...(this.tokensOut !== undefined && { tokensOut: this.tokensOut }),
       ...(this.#attempts > 0 && { attempts: this.#attempts, llm }),
+      ...this.recording,
+      ...this.speech,
     };
   }
 

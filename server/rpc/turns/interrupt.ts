@@ -3,6 +3,7 @@ import { findOwnTurn, findRunning } from '@parley/db/repository/turn';
 import { ParleyError } from '@parley/shared/reason';
 import { interruptTurnInput } from '@parley/shared/turn';
 import { interruptTurn } from '../../turn/interrupt.ts';
+import { notePlayback } from '../../turn/playback.ts';
 import { chat } from '../guard.ts';
 
 export const interrupt = chat
@@ -14,5 +15,7 @@ export const interrupt = chat
       ? await findOwnTurn(app.db, owner, input.turnId)
       : await findRunning(app.db, conversation.id);
     if (input.turnId && turn?.conversation_id !== conversation.id) throw new ParleyError('NOT_FOUND');
-    return { interrupted: turn ? await interruptTurn(app.turns, app.runner, turn) : false };
+    if (!turn) return { interrupted: false };
+    if (input.heard) await notePlayback(app.turns, owner, turn.id, input.heard, 'stopped');
+    return { interrupted: await interruptTurn(app.turns, app.runner, turn) };
   });

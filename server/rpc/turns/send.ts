@@ -1,13 +1,15 @@
+import { ParleyError } from '@parley/shared/reason';
 import { type SentTurn, sendTurnInput } from '@parley/shared/turn';
-import { sendTurn } from '../../turn/send.ts';
+import { type Sent, sendTurn } from '../../turn/send.ts';
 import { speaking } from '../guard.ts';
 
 export const send = speaking.input(sendTurnInput).mutation(async ({ ctx, input }): Promise<SentTurn> => {
-  const sent = await sendTurn(ctx.app.turns, ctx.app.runner, ctx.owner, input);
-  return {
-    turnId: sent.turn.id,
-    userMessageId: sent.message.id,
-    createdAt: sent.message.created_at,
-    duplicate: sent.duplicate,
-  };
+  return sentOf(await sendTurn(ctx.app.turns, ctx.app.runner, ctx.owner, input));
 });
+
+/** What a sender is told of a turn with a user's message. */
+export function sentOf({ turn, message, duplicate }: Sent): SentTurn {
+  // An id that names a turn without one is not this sender's.
+  if (!message) throw new ParleyError('IDEMPOTENCY_CONFLICT');
+  return { turnId: turn.id, userMessageId: message.id, createdAt: message.created_at, duplicate };
+}

@@ -1,0 +1,246 @@
+import { type Selectable, sql } from 'kysely';
+import type { Db, Trx } from '../connect.ts';
+import type { SegmentTable, VoiceSessionTable } from '../schema.ts';
+import type { Owner } from './conversation.ts';
+
+export type SegmentRow = Selectable<SegmentTable>;
+export type VoiceSessionRow = Selectable<VoiceSessionTable>;
+
+/** A voice session's name within its conversation. */
+export interface SessionKey {
+  conversationId: string;
+  voiceSessionId: string;
+}
+
+const now = sql<Date>`clock_timestamp()`;
+const soon = (ms: number) => sql<Date>`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+
+/** The session's row, made where there is none, held until the transaction ends: segments of one recording go one by one. */
+export async function lockSession(trx: Trx, owner: Owner, key: SessionKey, turnId: string): Promise<VoiceSessionRow> {
+  await trx
+    .insertInto('voice_sessions')
+    .values({
+      conversation_id: key.conversationId,
+      id: key.voiceSessionId,
+      tenant_id: owner.tenant,
+      user_id: owner.userId,
+      turn_id: turnId,
+    })
+    .onConflict((conflict) => conflict.columns(['conversation_id', 'id']).doNothing())
+    .execute();
+  return await trx
+    .selectFrom('voice_sessions')
+    .selectAll()
+    .where('conversation_id', '=', key.conversationId)
+    .where('id', '=', key.voiceSessionId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+}
+
+export async function updateSession(
+  trx: Db,
+  key: SessionKey,
+  set: Partial<Pick<VoiceSessionRow, 'status' | 'turn_id' | 'last_index'>> & { lastCame?: boolean },
+): Promise<void> {
+  const { lastCame, ...columns } = set;
+  await trx
+    .updateTable('voice_sessions')
+    .set({ ...columns, ...(lastCame && { last_at: now }), changed_at: now })
+    .where('conversation_id', '=', key.conversationId)
+    .where('id', '=', key.voiceSessionId)
+    .execute();
+}
+
+/** True for the one caller that may say that the agent listens: once a session, and only while its last segment has not come. */
+export async function claimListening(db: Db, key: SessionKey): Promise<boolean> {
+  const row = await db
+    .updateTable('voice_sessions')
+    .set({ listened: true })
+    .where('conversation_id', '=', key.conversationId)
+    .where('id', '=', key.voiceSessionId)
+    .where('listened', '=', false)
+    .where('last_index', 'is', null)
+    .where('status', '=', 'open')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function listSegments(db: Db, key: SessionKey): Promise<SegmentRow[]> {
+  return await db
+    .selectFrom('segments')
+    .selectAll()
+    .where('conversation_id', '=', key.conversationId)
+    .where('voice_session_id', '=', key.voiceSessionId)
+    .orderBy('index')
+    .execute();
+}
+
+export interface NewSegment {
+  id: string;
+  index: number;
+  isLast: boolean;
+  format: string;
+  sampleRate: number | null;
+  durationMs: number | null;
+  sha256: Buffer;
+  data: Uint8Array;
+}
+
+/** Stores a segment with its sound, claimed for this replica to transcribe; in place of one that failed. */
+export async function putSegment(
+  trx: Trx,
+  owner: Owner,
+  key: SessionKey,
+  segment: NewSegment,
+  claimMs: number,
+): Promise<SegmentRow> {
+  await trx
+    .deleteFrom('segments')
+    .where('conversation_id', '=', key.conversationId)
+    .where('voice_session_id', '=', key.voiceSessionId)
+    .where('index', '=', segment.index)
+    .where('status', '=', 'failed')
+    .execute();
+  const row = await trx
+    .insertInto('segments')
+    .values({
+      id: segment.id,
+      conversation_id: key.conversationId,
+      tenant_id: owner.tenant,
+      voice_session_id: key.voiceSessionId,
+      index: segment.index,
+      is_last: segment.isLast,
+      format: segment.format,
+      sample_rate: segment.sampleRate,
+      duration_ms: segment.durationMs,
+      sha256: segment.sha256,
+      status: 'stored',
+      claimed_until: soon(claimMs),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await trx
+    .insertInto('segment_audio')
+    .values({ segment_id: row.id, data: Buffer.from(segment.data) })
+    .execute();
+  return row;
+}
+
+export async function readAudio(db: Db, segmentId: string): Promise<Buffer | undefined> {
+  const row = await db
+    .selectFrom('segment_audio')
+    .select('data')
+    .where('segment_id', '=', segmentId)
+    .executeTakeFirst();
+  return row?.data;
+}
+
+/** What became of a segment that was waiting; false when somebody else has written that already. */
+export async function finishSegment(
+  db: Db,
+  id: string,
+  result: {
+    status: 'transcribed' | 'silent' | 'failed';
+    text: string | null;
+    durationMs: number | null;
+    sttMs: number;
+  },
+): Promise<boolean> {
+  return await db.transaction().execute(async (trx) => {
+    const row = await trx
+      .updateTable('segments')
+      .set({ status: result.status, text: result.text, duration_ms: result.durationMs, claimed_until: null })
+      .where('id', '=', id)
+      .where('status', '=', 'stored')
+      .returning(['conversation_id', 'voice_session_id'])
+      .executeTakeFirst();
+    if (!row) return false;
+    await trx
+      .updateTable('voice_sessions')
+      .set({ changed_at: now, stt_ms: sql`stt_ms + ${result.sttMs}` })
+      .where('conversation_id', '=', row.conversation_id)
+      .where('id', '=', row.voice_session_id)
+      .execute();
+    return true;
+  });
+}
+
+/** A failed segment waits again: its client has sent it once more. */
+export async function reviveSegment(trx: Trx, id: string, claimMs: number): Promise<void> {
+  await trx
+    .updateTable('segments')
+    .set({ status: 'stored', claimed_until: soon(claimMs) })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function renewSegments(db: Db, ids: readonly string[], claimMs: number): Promise<void> {
+  await db
+    .updateTable('segments')
+    .set({ claimed_until: soon(claimMs) })
+    .where('id', 'in', [...ids])
+    .where('status', '=', 'stored')
+    .execute();
+}
+
+/** Segments that wait although no replica is at work on them: theirs has died. */
+export async function claimAbandoned(db: Db, claimMs: number, limit: number): Promise<SegmentRow[]> {
+  return await db
+    .updateTable('segments')
+    .set({ claimed_until: soon(claimMs) })
+    .where('id', 'in', (where) =>
+      where
+        .selectFrom('segments as waiting')
+        .select('waiting.id')
+        .where('waiting.status', '=', 'stored')
+        .where('waiting.claimed_until', '<', now)
+        .limit(limit)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .returningAll()
+    .execute();
+}
+
+/** Open sessions whose last segment came and in which nothing has changed for a while: to be looked at again. */
+export async function listQuietSessions(db: Db, quietMs: number, limit: number): Promise<VoiceSessionRow[]> {
+  return await db
+    .selectFrom('voice_sessions')
+    .selectAll()
+    .where('status', '=', 'open')
+    .where('last_index', 'is not', null)
+    .where('changed_at', '<', sql<Date>`clock_timestamp() - ${quietMs} * interval '1 millisecond'`)
+    .orderBy('changed_at')
+    .limit(limit)
+    .execute();
+}
+
+/** Milliseconds since a session's last segment came, by the database's clock. */
+export async function sinceLast(db: Db, key: SessionKey): Promise<number> {
+  const row = await db
+    .selectFrom('voice_sessions')
+    .select(sql<number>`(extract(epoch from clock_timestamp() - last_at) * 1000)::float8`.as('ms'))
+    .where('conversation_id', '=', key.conversationId)
+    .where('id', '=', key.voiceSessionId)
+    .executeTakeFirst();
+  return row?.ms ?? 0;
+}
+
+/** Lineage: which turn and message the segments of a session became part of. */
+export async function linkSegments(
+  trx: Trx,
+  ids: readonly string[],
+  to: { turnId: string; userMessageId: string },
+): Promise<void> {
+  await trx
+    .updateTable('segments')
+    .set({ turn_id: to.turnId, user_message_id: to.userMessageId })
+    .where('id', 'in', [...ids])
+    .execute();
+}
+
+/** Lineage: the answer to what the segments said. */
+export async function linkAnswer(trx: Trx, turnId: string, agentMessageId: string): Promise<void> {
+  await trx.updateTable('segments').set({ agent_message_id: agentMessageId }).where('turn_id', '=', turnId).execute();
+}

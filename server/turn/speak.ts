@@ -1,0 +1,251 @@
+import type { Event } from '@parley/shared/event';
+import type { Reason } from '@parley/shared/reason';
+import { SpeechError, type Synthesizer } from '../speech/port.ts';
+import type { SpokenSentence } from './heard.ts';
+import { speakable } from './speakable.ts';
+
+/** Sentences that are synthesised at once. */
+const ahead = 3;
+/** Bytes that may wait behind the sentence which is being sent. */
+const mostBuffered = 2 * 1024 * 1024;
+/** Bytes of one event: half a second at 16 kHz, so that playing can start and stop quickly. */
+const chunkBytes = 16 * 1024;
+/** Sentences that may wait to be spoken; text never waits for speech. */
+const mostWaiting = 2_000;
+const sentenceMs = 60_000;
+
+export interface SpeakerOptions {
+  synthesizer: Synthesizer;
+  voice: string | undefined;
+  language: string | undefined;
+  turn: { conversationId: string; turnId: string };
+  /** Stops everything at once. */
+  signal: AbortSignal;
+  /** Appends events; a promise when the caller should wait. */
+  push(events: readonly Event[]): Promise<void> | undefined;
+  onAudio(): void;
+  /** Keeps the sound, for whoever wants it as a file. */
+  keep: boolean;
+}
+
+/** The sound of one sentence on its way. */
+interface Job {
+  sentence: number;
+  /** What is read aloud; empty for what is only for the eye. */
+  aloud: string;
+  pieces: Uint8Array[];
+  state: 'waiting' | 'running' | 'done' | 'failed';
+  reason: Reason;
+  wake: () => void;
+}
+
+/**
+ * Speaks an answer while it is still being written: sentences are synthesised ahead of need, at most three at once, and sent
+ * strictly in order. A sentence that fails is told of and the rest goes on; one with nothing to say is an empty last chunk, so
+ * that numbers have no holes.
+ */
+export class Speaker {
+  readonly sentences: SpokenSentence[] = [];
+  readonly #options: SpeakerOptions;
+  readonly #jobs: Job[] = [];
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #kept: Uint8Array[] = [];
+  #running = 0;
+  #next = 0;
+  #sending = 0;
+  #buffered = 0;
+  #room: (() => void)[] = [];
+  #ended = false;
+  #wakeSender: () => void = () => undefined;
+  #sent: Promise<void> | undefined;
+  #startedAt: number | undefined;
+  #tts = 0;
+  #characters = 0;
+
+  constructor(options: SpeakerOptions) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    this.#signal.addEventListener('abort', () => this.#wakeAll(), { once: true });
+  }
+
+  /** Characters that were given to the synthesizer. */
+  get characters(): number {
+    return this.#characters;
+  }
+
+  /** Milliseconds from the first sentence that was given to the synthesizer to the last sound that came from it. */
+  get ttsMs(): number | undefined {
+    return this.#startedAt === undefined ? undefined : this.#tts;
+  }
+
+  /** All the sound so far, when it is kept. */
+  get sound(): readonly Uint8Array[] {
+    return this.#kept;
+  }
+
+  say(sentence: { sentence: number; bubble: number; text: string; code?: true | undefined }): void {
+    const { sentence: number, bubble, text } = sentence;
+    this.sentences.push({ sentence: number, bubble, text, ms: 0 });
+    if (this.#signal.aborted || this.#jobs.length >= mostWaiting) return;
+    this.#jobs.push({
+      sentence: sentence.sentence,
+      aloud: sentence.code ? '' : speakable(sentence.text).trim(),
+      pieces: [],
+      state: 'waiting',
+      reason: 'TTS_UNAVAILABLE',
+      wake: () => undefined,
+    });
+    this.#fill();
+    this.#sent ??= this.#send();
+    this.#wakeSender();
+  }
+
+  /** No more sentences: resolves when all sound has been handed on, or speaking was stopped. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#wakeSender();
+    await this.#sent;
+  }
+
+  /** Speaking stops at once; text goes on. True the first time, when anything was spoken or about to be. */
+  silence(): boolean {
+    if (this.#stop.signal.aborted || this.#jobs.length === 0) return false;
+    this.#stop.abort();
+    return true;
+  }
+
+  #fill(): void {
+    while (this.#running < ahead && this.#next < this.#jobs.length) {
+      const job = this.#jobs[this.#next++];
+      if (!job) return;
+      if (job.aloud === '') {
+        job.state = 'done';
+        job.wake();
+        continue;
+      }
+      this.#running++;
+      void this.#synthesise(job).finally(() => {
+        this.#running--;
+        job.wake();
+        if (!this.#signal.aborted) this.#fill();
+      });
+    }
+  }
+
+  async #synthesise(job: Job): Promise<void> {
+    const { synthesizer, voice, language } = this.#options;
+    job.state = 'running';
+    this.#characters += job.aloud.length;
+    this.#startedAt ??= performance.now();
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new SpeechError('TTS_UNAVAILABLE', { transient: true })), sentenceMs);
+    try {
+      const pieces = synthesizer.synthesize(
+        job.aloud,
+        { voice, language },
+        AbortSignal.any([this.#signal, late.signal]),
+      );
+      for await (const piece of pieces) {
+        if (piece.length === 0) continue;
+        while (this.#buffered > mostBuffered && this.#jobs[this.#sending] !== job && !this.#signal.aborted)
+          await new Promise<void>((resolve) => this.#room.push(resolve));
+        if (this.#signal.aborted) return;
+        job.pieces.push(piece);
+        this.#buffered += piece.length;
+        this.#tts = performance.now() - (this.#startedAt ?? 0);
+        job.wake();
+      }
+      job.state = 'done';
+    } catch (error) {
+      job.state = 'failed';
+      if (error instanceof SpeechError) job.reason = error.reason;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #send(): Promise<void> {
+    for (;;) {
+      const job = this.#jobs[this.#sending];
+      if (this.#signal.aborted) return;
+      if (job) {
+        await this.#sendJob(job);
+        this.#sending++;
+        this.#makeRoom();
+      } else if (this.#ended) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.#wakeSender = resolve;
+        });
+    }
+  }
+
+  /** One chunk is held back until it is known whether it is the last. */
+  async #sendJob(job: Job): Promise<void> {
+    let chunk = 0;
+    let held: Uint8Array | undefined;
+    for (;;) {
+      if (this.#signal.aborted) return;
+      const piece = job.pieces.shift();
+      if (piece) {
+        this.#buffered -= piece.length;
+        this.#makeRoom();
+        for (let at = 0; at < piece.length; at += chunkBytes) {
+          if (held) await this.#audio(job, chunk++, held, false);
+          if (this.#signal.aborted) return;
+          held = piece.subarray(at, at + chunkBytes);
+        }
+        continue;
+      }
+      if (job.state === 'done') {
+        await this.#audio(job, chunk, held ?? new Uint8Array(), true);
+        return;
+      }
+      if (job.state === 'failed') {
+        if (held) await this.#audio(job, chunk, held, true);
+        await this.#push({ type: 'agent.audioFailed', sentence: job.sentence, reason: job.reason });
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        job.wake = resolve;
+      });
+    }
+  }
+
+  async #audio(job: Job, chunk: number, data: Uint8Array, last: boolean): Promise<void> {
+    const { sampleRate } = this.#options.synthesizer;
+    if (data.length > 0) this.#options.onAudio();
+    if (this.#options.keep) this.#kept.push(data);
+    const spoken = this.sentences[this.#sending];
+    if (spoken) spoken.ms += (data.length / 2 / sampleRate) * 1000;
+    await this.#push({
+      type: 'agent.audio',
+      sentence: job.sentence,
+      chunk,
+      format: 'pcm_s16le',
+      sampleRate,
+      data,
+      last,
+    });
+  }
+
+  async #push(event: SpeechEvent): Promise<void> {
+    await this.#options.push([{ ...this.#options.turn, at: Date.now(), ...event }]);
+  }
+
+  #makeRoom(): void {
+    const waiting = this.#room;
+    this.#room = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #wakeAll(): void {
+    this.#makeRoom();
+    this.#wakeSender();
+    for (const job of this.#jobs) job.wake();
+  }
+}
+
+type Bare<Type extends Event['type']> = Omit<Extract<Event, { type: Type }>, 'conversationId' | 'turnId' | 'at'>;
+type SpeechEvent = Bare<'agent.audio'> | Bare<'agent.audioFailed'>;

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { getConversation, type Owner } from '@parley/db/repository/conversation';
+import { findMessage } from '@parley/db/repository/message';
+import { findOwnTurn } from '@parley/db/repository/turn';
+import { findUser } from '@parley/db/repository/user';
+import { newId } from '@parley/shared/id';
+import { limits } from '@parley/shared/limits';
+import { ParleyError } from '@parley/shared/reason';
+import type { SendVoiceMessageInput } from '@parley/shared/voice';
+import { type Sent, submit } from '../turn/send.ts';
+import type { VoicePorts } from './ports.ts';
+import { millisecondsOf, transcribe } from './transcribe.ts';
+
+/**
+ * One whole recording as a turn. It is transcribed before it is accepted, so that what cannot be understood is answered here.
+ * @throws ParleyError as a text turn, and UNSUPPORTED_FORMAT, PAYLOAD_TOO_LARGE, TRANSCRIPTION_FAILED, STT_UNAVAILABLE, NO_SPEECH
+ */
+export async function sendVoiceMessage(
+  ports: VoicePorts,
+  owner: Owner,
+  input: SendVoiceMessageInput,
+  signal: AbortSignal,
+): Promise<Sent & { voiceSessionId: string }> {
+  const { db } = ports.turns;
+  const turnId = input.turnId ?? newId();
+  const audio = createHash('sha256').update(input.data).digest('hex');
+  const conversation = await getConversation(db, owner, input.conversationId);
+  const known = await findOwnTurn(db, owner, turnId);
+  if (known) {
+    // The recording counts, not what another transcription of it would say.
+    if (known.conversation_id !== conversation.id || known.request.audio !== audio)
+      throw new ParleyError('IDEMPOTENCY_CONFLICT');
+    const message = known.user_message_id ? await findMessage(db, known.user_message_id) : undefined;
+    return { turn: known, message: message ?? null, duplicate: true, voiceSessionId: turnId };
+  }
+  if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
+  const user = await findUser(db, owner.tenant, owner.userId);
+  const sound = await ports.decode(input, limits.segmentSeconds);
+  const { text, sttMs } = await transcribe(ports, sound, { language: user?.locale ?? undefined }, signal);
+  if (text === '') throw new ParleyError('NO_SPEECH');
+  const sent = await submit(ports.turns, ports.runner, {
+    owner,
+    conversationId: conversation.id,
+    turnId,
+    input: 'voice',
+    request: {
+      parts: [{ type: 'text', text }],
+      audio,
+      sttMs,
+      ...(input.speak !== undefined && { speak: input.speak }),
+    },
+    message: {
+      parts: [{ type: 'text', text }],
+      voice: { voiceSessionId: turnId, durationMs: millisecondsOf(sound), segmentIds: [] },
+    },
+    retryOf: null,
+    onBusy: input.onBusy,
+  });
+  return { ...sent, voiceSessionId: turnId };
+}

@@ -1,0 +1,154 @@
+import {
+  claimAbandoned,
+  finishSegment,
+  listQuietSessions,
+  readAudio,
+  renewSegments,
+} from '@parley/db/repository/segment';
+import { limits } from '@parley/shared/limits';
+import { type AudioFormat, audioFormat } from '@parley/shared/voice';
+import type { Sound } from '../speech/port.ts';
+import type { VoicePorts } from './ports.ts';
+import { advance, type Session, sessionOf, tellPartial } from './session.ts';
+import { millisecondsOf, transcribe } from './transcribe.ts';
+
+/** Segments that are transcribed at once. */
+const parallel = 4;
+/** Decoded sounds that wait; of further ones only the row waits, and the sound is read again. */
+const mostHeld = 8;
+/** How long a segment stays this replica's without a renewal, and how often that is renewed. */
+export const claimMs = 10_000;
+const renewMs = claimMs / 4;
+const sweepMs = 1_000;
+const batch = 50;
+const segmentMs = 120_000;
+
+interface Waiting {
+  id: string;
+  session: Session;
+  format: AudioFormat;
+  sampleRate: number | null;
+  sound: Sound | undefined;
+}
+
+/** Transcribes stored segments, a few at once; takes over those of replicas that died; watches recordings that are overdue. */
+export class TranscriptionQueue {
+  readonly #ports: VoicePorts;
+  readonly #waiting: Waiting[] = [];
+  readonly #mine = new Set<string>();
+  readonly #abort = new AbortController();
+  readonly #work = new Set<Promise<void>>();
+  #running = 0;
+  #timers: NodeJS.Timeout[] = [];
+  #sweeping: Promise<void> | undefined;
+
+  constructor(ports: VoicePorts) {
+    this.#ports = ports;
+  }
+
+  start(): void {
+    this.#timers = [
+      setInterval(() => void this.#renew(), renewMs),
+      setInterval(() => {
+        this.#sweeping ??= this.#sweep().finally(() => {
+          this.#sweeping = undefined;
+        });
+      }, sweepMs),
+    ];
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#waiting.length = 0;
+    this.#abort.abort();
+    await this.#sweeping;
+    await Promise.all(this.#work);
+  }
+
+  /** `sound`: decoded already, when it is at hand. */
+  add(segment: Waiting): void {
+    if (this.#mine.has(segment.id) || this.#abort.signal.aborted) return;
+    this.#mine.add(segment.id);
+    const held = this.#waiting.filter((other) => other.sound).length;
+    this.#waiting.push(held < mostHeld ? segment : { ...segment, sound: undefined });
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#running < parallel) {
+      const segment = this.#waiting.shift();
+      if (!segment) return;
+      this.#running++;
+      const work = this.#transcribe(segment)
+        .catch((error: unknown) => this.#report(error))
+        .finally(() => {
+          this.#running--;
+          this.#mine.delete(segment.id);
+          this.#work.delete(work);
+          this.#next();
+        });
+      this.#work.add(work);
+    }
+  }
+
+  async #transcribe(segment: Waiting): Promise<void> {
+    const { db } = this.#ports.turns;
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(segmentMs)]);
+    let result: Parameters<typeof finishSegment>[2];
+    try {
+      const sound = segment.sound ?? (await this.#read(segment));
+      const { text, sttMs } = await transcribe(this.#ports, sound, {}, signal);
+      const status = text === '' ? 'silent' : 'transcribed';
+      result = { status, text, sttMs, durationMs: millisecondsOf(sound) };
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.#report(error);
+      result = { status: 'failed', text: null, durationMs: null, sttMs: 0 };
+    }
+    if (!(await finishSegment(db, segment.id, result))) return;
+    if (result.status === 'transcribed') await tellPartial(this.#ports, segment.session);
+    await advance(this.#ports, segment.session);
+  }
+
+  async #read(segment: Waiting): Promise<Sound> {
+    const data = await readAudio(this.#ports.turns.db, segment.id);
+    if (!data) throw new Error('a segment without sound');
+    const { format, sampleRate } = segment;
+    return await this.#ports.decode({ data, format, sampleRate: sampleRate ?? undefined }, limits.segmentSeconds);
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#mine.size === 0) return;
+    await renewSegments(this.#ports.turns.db, [...this.#mine], claimMs).catch((error: unknown) => this.#report(error));
+  }
+
+  async #sweep(): Promise<void> {
+    const { db } = this.#ports.turns;
+    try {
+      for (const row of await claimAbandoned(db, claimMs, batch)) {
+        const session = await db
+          .selectFrom('voice_sessions')
+          .selectAll()
+          .where('conversation_id', '=', row.conversation_id)
+          .where('id', '=', row.voice_session_id)
+          .executeTakeFirst();
+        const format = audioFormat.safeParse(row.format);
+        if (!session || !format.success) continue;
+        this.add({
+          id: row.id,
+          session: sessionOf(session),
+          format: format.data,
+          sampleRate: row.sample_rate,
+          sound: undefined,
+        });
+      }
+      for (const row of await listQuietSessions(db, 2 * sweepMs, batch)) await advance(this.#ports, sessionOf(row));
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    this.#ports.turns.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'transcription failed');
+  }
+}

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { getConversation, lockConversation, type Owner } from '@parley/db/repository/conversation';
+import {
+  listSegments,
+  lockSession,
+  putSegment,
+  reviveSegment,
+  type SegmentRow,
+  updateSession,
+  type VoiceSessionRow,
+} from '@parley/db/repository/segment';
+import { newId } from '@parley/shared/id';
+import { limits } from '@parley/shared/limits';
+import { ParleyError } from '@parley/shared/reason';
+import type { SegmentReceipt, SendSegmentInput } from '@parley/shared/voice';
+import type { Sound } from '../speech/port.ts';
+import type { VoicePorts } from './ports.ts';
+import { claimMs, type TranscriptionQueue } from './queue.ts';
+import { missingOf } from './reconcile.ts';
+import { advance, type Session } from './session.ts';
+import { millisecondsOf } from './transcribe.ts';
+
+/** What a segment is by itself, known before anything is stored. */
+interface Decoded {
+  sound: Sound | undefined;
+  durationMs: number | null;
+}
+
+type Received =
+  | { kind: 'accepted'; row: SegmentRow; receipt: SegmentReceipt }
+  | { kind: 'duplicate'; receipt: SegmentReceipt };
+
+/**
+ * Takes one segment of a recording: stored, acknowledged, then transcribed.
+ * @throws ParleyError NOT_FOUND, CONVERSATION_ENDED, SEGMENT_CONFLICT, PAYLOAD_TOO_LARGE, UNSUPPORTED_FORMAT, and
+ * TRANSCRIPTION_FAILED for sound that cannot be decoded, which stays stored until its client sends it anew
+ */
+export async function receiveSegment(
+  ports: VoicePorts,
+  queue: TranscriptionQueue,
+  owner: Owner,
+  input: SendSegmentInput,
+): Promise<SegmentReceipt> {
+  const { db } = ports.turns;
+  const sha256 = createHash('sha256').update(input.data).digest();
+  const session: Session = { conversationId: input.conversationId, voiceSessionId: input.voiceSessionId, owner };
+  await getConversation(db, owner, input.conversationId);
+  const known = (await listSegments(db, session)).find((segment) => segment.index === input.index);
+  // A segment that is stored already is not worth decoding again.
+  const repeated = known?.sha256.equals(sha256) && known.status !== 'failed';
+  const decoded = repeated ? { sound: undefined, durationMs: null } : await decodeSegment(ports, input);
+  const received = await db.transaction().execute(async (trx): Promise<Received> => {
+    const conversation = await lockConversation(trx, owner, input.conversationId);
+    const row = await lockSession(trx, owner, session, newId());
+    const segments = await listSegments(trx, session);
+    const same = segments.find((segment) => segment.index === input.index);
+    if (same && same.status !== 'failed') {
+      if (!same.sha256.equals(sha256)) throw new ParleyError('SEGMENT_CONFLICT', { details: { index: input.index } });
+      const lastIndex = await noteLast(trx, session, row, input);
+      return { kind: 'duplicate', receipt: receiptOf('duplicate', row, segments, lastIndex) };
+    }
+    if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
+    checkPlace(row, segments, input, decoded);
+    const turnId = row.status === 'failed' ? newId() : row.turn_id;
+    if (row.status === 'failed') await updateSession(trx, session, { status: 'open', turn_id: turnId, lastCame: true });
+    const lastIndex = await noteLast(trx, session, row, input);
+    const { index, isLast, format, sampleRate = null, data } = input;
+    const stored =
+      same?.sha256.equals(sha256) === true
+        ? same
+        : await putSegment(
+            trx,
+            owner,
+            session,
+            { id: newId(), index, isLast, format, sampleRate, durationMs: decoded.durationMs, sha256, data },
+            claimMs,
+          );
+    if (stored === same) await reviveSegment(trx, same.id, claimMs);
+    const receipt = receiptOf('accepted', { ...row, turn_id: turnId }, [...segments, stored], lastIndex);
+    return { kind: 'accepted', row: stored, receipt };
+  });
+  if (received.kind === 'accepted') {
+    const { id, sample_rate: sampleRate } = received.row;
+    queue.add({ id, session, format: input.format, sampleRate, sound: decoded.sound });
+    if (!decoded.sound) throw new ParleyError('TRANSCRIPTION_FAILED', { details: { index: input.index } });
+  } else if (received.receipt.missing.length === 0) await advance(ports, session);
+  return received.receipt;
+}
+
+async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promise<Decoded> {
+  try {
+    const sound = await ports.decode(input, limits.segmentSeconds);
+    return { sound, durationMs: millisecondsOf(sound) };
+  } catch (error) {
+    if (error instanceof ParleyError && error.reason === 'TRANSCRIPTION_FAILED')
+      return { sound: undefined, durationMs: null };
+    throw error;
+  }
+}
+
+/** Remembers which segment is the last; the first time, the wait for missing ones begins. */
+async function noteLast(
+  trx: Parameters<typeof lockSession>[0],
+  session: Session,
+  row: VoiceSessionRow,
+  input: SendSegmentInput,
+): Promise<number | null> {
+  if (!input.isLast) return row.last_index;
+  if (row.last_index !== null && row.last_index !== input.index)
+    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index } });
+  if (row.last_index === null) await updateSession(trx, session, { last_index: input.index, lastCame: true });
+  return input.index;
+}
+
+function checkPlace(
+  row: VoiceSessionRow,
+  segments: readonly SegmentRow[],
+  input: SendSegmentInput,
+  decoded: Decoded,
+): void {
+  const beyond = row.last_index !== null && input.index > row.last_index;
+  const highest = Math.max(-1, ...segments.map((segment) => segment.index));
+  if (row.status === 'done' || beyond || (input.isLast && highest > input.index))
+    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index ?? highest } });
+  const soFar = segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0);
+  if (soFar + (decoded.durationMs ?? 0) > limits.voiceSessionSeconds * 1000)
+    throw new ParleyError('PAYLOAD_TOO_LARGE', { details: { seconds: limits.voiceSessionSeconds } });
+}
+
+function receiptOf(
+  status: SegmentReceipt['status'],
+  row: VoiceSessionRow,
+  segments: readonly SegmentRow[],
+  lastIndex: number | null,
+): SegmentReceipt {
+  return { status, missing: missingOf(segments, lastIndex), turnId: row.turn_id };
+}

@@ -1,0 +1,162 @@
+import type { Owner } from '@parley/db/repository/conversation';
+import {
+  linkSegments,
+  listSegments,
+  lockSession,
+  type SessionKey,
+  sinceLast,
+  updateSession,
+  type VoiceSessionRow,
+} from '@parley/db/repository/segment';
+import { newId } from '@parley/shared/id';
+import { ParleyError, type Reason } from '@parley/shared/reason';
+import { publish } from '../turn/close.ts';
+import { failTurn } from '../turn/fail.ts';
+import { submit } from '../turn/send.ts';
+import type { VoicePorts } from './ports.ts';
+import { joinTexts, reconcile, type SessionState } from './reconcile.ts';
+
+/** What a session's work needs: to be found again from its row alone. */
+export interface Session extends SessionKey {
+  owner: Owner;
+}
+
+export function sessionOf(row: VoiceSessionRow): Session {
+  return {
+    conversationId: row.conversation_id,
+    voiceSessionId: row.id,
+    owner: { tenant: row.tenant_id, userId: row.user_id },
+  };
+}
+
+/**
+ * Looks at where a recording stands and does what follows: tells what has been understood so far, makes the turn of a recording
+ * that is complete, or fails one that cannot become complete. Any number of replicas may look at once.
+ */
+export async function advance(ports: VoicePorts, session: Session): Promise<void> {
+  const { state, row } = await look(ports, session);
+  if (row?.status !== 'open') return;
+  switch (state.kind) {
+    case 'recording':
+    case 'transcribing':
+      return;
+    case 'incomplete':
+      if ((await sinceLast(ports.turns.db, session)) >= ports.timing.missingMs)
+        await fail(ports, session, 'SEGMENTS_MISSING', { missing: state.missing });
+      return;
+    case 'failed':
+      return await fail(ports, session, 'TRANSCRIPTION_FAILED', { segments: state.indexes });
+    case 'silent':
+      return await fail(ports, session, 'NO_SPEECH', {});
+    case 'complete':
+      return await complete(ports, session, row, state);
+  }
+}
+
+async function look(
+  ports: VoicePorts,
+  session: Session,
+): Promise<{ state: SessionState; row: VoiceSessionRow | undefined }> {
+  const { db } = ports.turns;
+  const row = await db
+    .selectFrom('voice_sessions')
+    .selectAll()
+    .where('conversation_id', '=', session.conversationId)
+    .where('id', '=', session.voiceSessionId)
+    .executeTakeFirst();
+  const segments = await listSegments(db, session);
+  return {
+    row,
+    state: reconcile(
+      segments.map((segment) => ({ ...segment, durationMs: segment.duration_ms })),
+      row?.last_index ?? null,
+    ),
+  };
+}
+
+/** The texts that are known so far, in order, while a recording goes on. */
+export async function tellPartial(ports: VoicePorts, session: Session): Promise<void> {
+  const segments = (await listSegments(ports.turns.db, session)).filter((segment) => segment.status === 'transcribed');
+  if (segments.length === 0) return;
+  await publish(ports.turns, {
+    type: 'transcript.partial',
+    conversationId: session.conversationId,
+    at: Date.now(),
+    voiceSessionId: session.voiceSessionId,
+    text: joinTexts(segments.map((segment) => segment.text ?? '')),
+    durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
+    segments: segments.map((segment) => segment.index),
+  });
+}
+
+/** Somebody else has done it: not an error, and nothing was written. */
+class AlreadyDone extends Error {
+  override readonly name = 'AlreadyDone';
+}
+
+async function complete(
+  ports: VoicePorts,
+  session: Session,
+  row: VoiceSessionRow,
+  state: Extract<SessionState, { kind: 'complete' }>,
+): Promise<void> {
+  try {
+    await submit(ports.turns, ports.runner, {
+      owner: session.owner,
+      conversationId: session.conversationId,
+      turnId: row.turn_id,
+      input: 'voice',
+      request: { parts: [{ type: 'text', text: state.text }], audio: session.voiceSessionId, sttMs: row.stt_ms },
+      message: {
+        parts: [{ type: 'text', text: state.text }],
+        voice: {
+          voiceSessionId: session.voiceSessionId,
+          durationMs: Math.max(1, Math.round(state.durationMs)),
+          segmentIds: state.segmentIds,
+        },
+      },
+      retryOf: null,
+      // What was said is never refused because the agent is still speaking.
+      onBusy: 'queue',
+      check: async (trx) => {
+        const held = await lockSession(trx, session.owner, session, row.turn_id);
+        if (held.status !== 'open' || held.turn_id !== row.turn_id) throw new AlreadyDone();
+        await updateSession(trx, session, { status: 'done' });
+      },
+      stored: async (trx, { turnId, userMessageId }) => {
+        if (userMessageId) await linkSegments(trx, state.segmentIds, { turnId, userMessageId });
+      },
+    });
+  } catch (error) {
+    if (error instanceof AlreadyDone) return;
+    // A full queue, or a database that is away: the sweep looks again.
+    if (error instanceof ParleyError && error.retryable) return;
+    if (error instanceof ParleyError) {
+      await updateSession(ports.turns.db, session, { status: 'failed' });
+      return;
+    }
+    throw error;
+  }
+}
+
+async function fail(
+  ports: VoicePorts,
+  session: Session,
+  code: Reason,
+  details: Record<string, number[]>,
+): Promise<void> {
+  await failTurn(ports.turns, {
+    owner: session.owner,
+    conversationId: session.conversationId,
+    input: 'voice',
+    code,
+    details,
+    request: { parts: [], audio: session.voiceSessionId },
+    claim: async (trx) => {
+      const held = await lockSession(trx, session.owner, session, newId());
+      if (held.status !== 'open') return undefined;
+      await updateSession(trx, session, { status: 'failed' });
+      return held.turn_id;
+    },
+  });
+}
