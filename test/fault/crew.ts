@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '@parley/shared/id';
 import { expect } from 'vitest';
-import { findViolations, type Log, readStored, type Send, type Stored } from '../support/oracle.ts';
+import { findViolations, readStored, type Send, type Stored } from '../support/oracle.ts';
 import { type Cluster, type ClusterOptions, type Replica, startCluster } from '../support/replica.ts';
 import { describe, type HttpClient, httpClient } from '../support/stock.ts';
 import { Watcher } from './watcher.ts';
@@ -19,11 +19,14 @@ export interface Crew extends Cluster {
   conversation(replica: Replica): Promise<string>;
   message(conversationId: string, text?: string, options?: { onBusy?: 'reject' | 'interrupt' | 'queue' }): Sending;
   /** Subscribes at the first of these replicas; waits until the server has begun it. */
-  watch(conversationId: string, replicas: readonly Replica[], lastEventId?: string): Promise<Watcher>;
-  /** Resolves with what is stored when no turn runs or waits any more, and all ends are announced. */
-  settled(): Promise<Stored>;
-  /** Waits until it is settled. Fails with all that does not hold between what clients were told and what is stored. Closes the subscribers. */
-  judge(): Promise<void>;
+  watch(conversationId: string, replicas: readonly Replica[], after?: Watcher): Promise<Watcher>;
+  /** Resolves with what is stored (of these conversations) when none of their turns runs or waits, and all ends are announced. */
+  settled(conversationIds?: readonly string[]): Promise<Stored>;
+  /**
+   * Waits until they are settled. Fails with all that does not hold between what clients were told and what is stored.
+   * Closes their subscribers.
+   */
+  judge(conversationIds?: readonly string[]): Promise<void>;
 }
 
 const user = 'ada';
@@ -35,14 +38,13 @@ export async function startCrew(options: ClusterOptions = {}): Promise<Crew> {
   const watchers: Watcher[] = [];
   const client: Crew['client'] = async (replica, name = user) =>
     httpClient(replica.url, { authorization: `Bearer ${await cluster.token(name)}` });
-  const settled = async (): Promise<Stored> => {
+  const settled = async (conversationIds?: readonly string[]): Promise<Stored> => {
     for (;;) {
-      const stored = await readStored(cluster.database.db);
+      const stored = await readStored(cluster.database.db, conversationIds);
       if (stored.turns.every((turn) => turn.ended_at !== null && turn.announced)) return stored;
       await sleep(50);
     }
   };
-  const close = () => Promise.all(watchers.map((watcher) => watcher.close()));
   return {
     ...cluster,
     client,
@@ -74,24 +76,25 @@ export async function startCrew(options: ClusterOptions = {}): Promise<Crew> {
       sends.push(sending);
       return sending;
     },
-    async watch(conversationId, replicas, lastEventId) {
+    async watch(conversationId, replicas, after) {
       const name = `watcher ${watchers.length + 1}`;
-      const resume = lastEventId === undefined ? {} : { lastEventId };
-      const watcher = new Watcher({ name, replicas, token, conversationId, ...resume });
+      const watcher = new Watcher({ name, replicas, token, conversationId, ...(after && { after }) });
       watchers.push(watcher);
       await watcher.started;
       return watcher;
     },
     settled,
-    async judge() {
-      const stored = await settled();
-      await close();
-      const logs: Log[] = watchers;
-      const violations = findViolations({ logs, sends }, stored);
-      expect(violations, violations.length > 0 ? tell(watchers) : '').toEqual([]);
+    async judge(conversationIds) {
+      const concerned = ({ conversationId }: { conversationId: string }): boolean =>
+        conversationIds?.includes(conversationId) ?? true;
+      const stored = await settled(conversationIds);
+      const logs = watchers.filter(concerned);
+      await Promise.all(logs.map((watcher) => watcher.close()));
+      const violations = findViolations({ logs, sends: sends.filter(concerned) }, stored);
+      expect(violations, violations.length > 0 ? tell(logs) : '').toEqual([]);
     },
     async stop() {
-      await close();
+      await Promise.all(watchers.map((watcher) => watcher.close()));
       await cluster.stop();
     },
   };

@@ -11,17 +11,19 @@ export interface WatcherOptions {
   replicas: readonly Replica[];
   token: string;
   conversationId: string;
-  lastEventId?: string;
+  /** Whose place it takes: it resumes after the last event that this one has seen by now. */
+  after?: Log;
 }
 
-/** A server that says nothing for this long is taken for dead. */
-const silence = { intervalMs: 400, pongTimeoutMs: 600 };
-
-/** One subscriber that never gives up: a stock client which connects to another replica when one is gone, and resumes. */
+/**
+ * One subscriber that never gives up: a stock client which connects to another replica when one is gone, and resumes. It stays
+ * with one that is silent.
+ */
 export class Watcher implements Log {
   readonly name: string;
   readonly conversationId: string;
-  readonly events: Tracked[] = [];
+  /** With those of whose place it took. */
+  readonly events: Tracked[];
   /** How often it was connected. */
   connections = 0;
   /** Why the server ended its subscription, each time that it did. */
@@ -39,12 +41,12 @@ export class Watcher implements Log {
     this.#options = options;
     this.name = options.name;
     this.conversationId = options.conversationId;
-    this.#lastEventId = options.lastEventId;
+    this.events = [...(options.after?.events ?? [])];
+    this.#lastEventId = this.events.at(-1)?.id;
     this.#socket = createWSClient({
       url: () => this.#next().ws,
       connectionParams: { token: options.token },
       retryDelayMs: () => 50,
-      keepAlive: { enabled: true, ...silence },
     });
     this.#client = createTRPCClient<AppRouter>({ links: [wsLink({ client: this.#socket, transformer: superjson })] });
     this.#subscribe();

@@ -45,19 +45,26 @@ export interface Stored {
   progress: readonly string[];
 }
 
-export async function readStored(db: Db): Promise<Stored> {
+/** All that the database holds, or all of these conversations. */
+export async function readStored(db: Db, conversationIds?: readonly string[]): Promise<Stored> {
+  const isWanted = (id: string): boolean => conversationIds?.includes(id) ?? true;
   const rows = await db.selectFrom('conversations').selectAll().execute();
+  const turns = await db.selectFrom('turns').selectAll().orderBy('created_at').orderBy('id').execute();
+  const messages = await db.selectFrom('messages').selectAll().orderBy('created_at').execute();
+  const progress = await db.selectFrom('turn_progress').select('turn_id').execute();
   return {
-    conversations: rows.map((row) => ({
-      id: row.id,
-      messageCount: row.message_count,
-      preview: row.preview,
-      lastMessageAt: row.last_message_at?.getTime() ?? null,
-      deleted: row.deleted_at !== null,
-    })),
-    turns: await db.selectFrom('turns').selectAll().orderBy('created_at').orderBy('id').execute(),
-    messages: await db.selectFrom('messages').selectAll().orderBy('created_at').execute(),
-    progress: (await db.selectFrom('turn_progress').select('turn_id').execute()).map((row) => row.turn_id),
+    conversations: rows
+      .filter((row) => isWanted(row.id))
+      .map((row) => ({
+        id: row.id,
+        messageCount: row.message_count,
+        preview: row.preview,
+        lastMessageAt: row.last_message_at?.getTime() ?? null,
+        deleted: row.deleted_at !== null,
+      })),
+    turns: turns.filter((row) => isWanted(row.conversation_id)),
+    messages: messages.filter((row) => isWanted(row.conversation_id)),
+    progress: progress.map((row) => row.turn_id),
   };
 }
 

@@ -1,0 +1,79 @@
+import type { Checkpoint } from '@parley/server/turn/checkpoint';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fault, Replica } from '../support/replica.ts';
+import { sharedRedis } from '../support/shared-redis.ts';
+import { type Crew, type Sending, startCrew } from './crew.ts';
+
+// Properties 1 to 5, at every step of a turn's life: one of two replicas on a shared Redis dies, stops past its lease and
+// comes back, or is asked to leave. Whatever the step, the oracle must find that what clients were told is what is stored.
+//
+// Guards: the turn's primary key under the conversation's lock (accept), the takeover of expired leases, the generation in
+// `endTurn` and in the log's fence, the lease's own clock in the recorder, the record of what was delivered, the repeated
+// announcement of ends.
+
+const steps: readonly Checkpoint[] = [
+  'accept.commit',
+  'accept.committed',
+  'turn.begun',
+  'append.before',
+  'append.after',
+  'delta.first',
+  'settle.before',
+  'settle.commit',
+  'settle.committed',
+  'terminal.before',
+  'terminal.after',
+];
+
+let crew: Crew;
+let survivor: Replica;
+
+beforeAll(async () => {
+  crew = await startCrew({ redisUrl: sharedRedis().url });
+  survivor = await crew.start();
+});
+afterAll(() => crew.stop());
+
+/** Sends to a replica that is struck on the way, then again to the other one until that has it. */
+async function sendTwice(victim: Replica, fault: Fault, message: Sending): Promise<void> {
+  const patience = new AbortController();
+  const { struck } = await victim.fault({ ...fault, id: message.turnId });
+  const first = message.attempt(victim, patience.signal);
+  await struck;
+  // A stopped process keeps its connections open and answers nothing.
+  if (fault.signal === 'SIGSTOP') setTimeout(() => patience.abort(), 100);
+  const answer = await first;
+  if (answer === 'new') expect(message.acknowledged).toBe(true);
+  for (;;) {
+    const again = await message.attempt(survivor);
+    if (again === 'new' || again === 'duplicate') return;
+    expect(['UNAVAILABLE', 'TURN_IN_PROGRESS']).toContain(again);
+  }
+}
+
+describe.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)('%s', (signal) => {
+  it.concurrent.each(steps)('at %s loses nothing and tells nothing twice', { timeout: 60_000 }, async (step) => {
+    const victim = await crew.start();
+    const conversationId = await crew.conversation(survivor);
+    const [near, far] = await Promise.all([
+      crew.watch(conversationId, [victim, survivor]),
+      crew.watch(conversationId, [survivor]),
+    ]);
+    const message = crew.message(conversationId);
+    await sendTwice(victim, { step, signal }, message);
+    await far.end(message.turnId);
+    if (signal === 'SIGSTOP') {
+      // Who resumes elsewhere, and who stays until it comes back, are told the same.
+      if (near.events.length > 0) await (await crew.watch(conversationId, [survivor], near)).end(message.turnId);
+      victim.signal('SIGCONT');
+      // Drained, it has nothing more to say of a turn that is not its own any more.
+      expect(await victim.terminate()).toBe(0);
+    }
+    expect(await victim.exited).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
+    await near.end(message.turnId);
+    const next = crew.message(conversationId, 'and now');
+    await next.to(survivor);
+    await Promise.all([near.end(next.turnId), far.end(next.turnId)]);
+    await crew.judge([conversationId]);
+  });
+});
