@@ -5,7 +5,7 @@ import { setTimeout as pause, setImmediate as tick } from 'node:timers/promises'
 /** `up` is from the client to the server. */
 export type Direction = 'up' | 'down';
 
-export interface Proxy {
+export interface FaultyProxy {
   readonly port: number;
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
@@ -34,7 +34,7 @@ export interface Proxy {
 }
 
 /** A TCP proxy on a port of its own, for all that can happen to a connection. `target` is a port on this machine, or a URL. */
-export async function startProxy(target: number | string): Promise<Proxy> {
+export async function startProxy(target: number | string): Promise<FaultyProxy> {
   const to = typeof target === 'number' ? { host: '127.0.0.1', port: target } : addressOf(target);
   const pairs = new Set<{ client: Socket; server: Socket }>();
   const stalled = new Set<Direction>();
@@ -45,14 +45,19 @@ export async function startProxy(target: number | string): Promise<Proxy> {
   let accepted = 0;
 
   async function relay(from: Socket, into: Socket, direction: Direction): Promise<void> {
+    let counting: typeof reset;
     let passed = 0;
     for await (const data of from as AsyncIterable<Buffer>) {
       if (proxy.latency > 0) await pause(proxy.latency);
       const size = proxy.pieceBytes ?? data.length;
       for (let at = 0; at < data.length; at += size) {
         while (stalled.has(direction)) await released.promise;
-        const left = reset?.direction === direction ? reset.bytes - passed : Number.POSITIVE_INFINITY;
-        const piece = data.subarray(at, Math.min(at + size, at + left));
+        if (counting !== reset) {
+          counting = reset;
+          passed = 0;
+        }
+        const left = counting?.direction === direction ? counting.bytes - passed : Number.POSITIVE_INFINITY;
+        const piece = data.subarray(at, at + Math.min(size, left));
         passed += piece.length;
         bytes[direction] += piece.length;
         const roomy = into.write(piece);
@@ -94,7 +99,7 @@ export async function startProxy(target: number | string): Promise<Proxy> {
   const address = listener.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
 
-  const proxy: Proxy = {
+  const proxy: FaultyProxy = {
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
     get open() {
