@@ -22,14 +22,24 @@ json.registerCustom<Uint8Array, string>(
 /** Keys that superjson refuses to write: what is taken in with one could never be given out again. */
 const unsafeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Throws when objects and arrays lie more than `most` deep in `value`, or a key is unsafe; stops at the first it finds. */
+/** Neither JSON columns nor UTF-8 can hold these: they would be refused later, or silently become another character. */
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
+/**
+ * Throws when objects and arrays lie more than `most` deep in `value`, a key is unsafe, or a text holds NUL or half a
+ * surrogate pair; stops at the first it finds.
+ */
 function check(value: unknown, most: number): void {
+  if (typeof value === 'string' && !isStorable(value)) throw refusal('characters');
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
   if (most === 0) throw refusal('too deep');
   if (Array.isArray(value)) for (const child of value) check(child, most - 1);
   else
     for (const [key, child] of Object.entries(value)) {
       if (unsafeKeys.has(key)) throw refusal(`key ${key}`);
+      if (!isStorable(key)) throw refusal('characters');
       check(child, most - 1);
     }
 }
