@@ -22,7 +22,8 @@ export function beginning(turn: TurnRow, message: MessageRow | null): Event[] {
     parts: turn.request.parts,
     ...(turn.user_message_id !== null && { userMessageId: turn.user_message_id }),
   };
-  if (!message) return [started];
+  // Another try's message was saved by the turn that it repeats, of which nothing may follow its end.
+  if (!message || message.turn_id !== turn.id) return [started];
   if (message.voice_session_id === null) return [started, saved(message, at)];
   const transcript: Event = {
     type: 'transcript.final',
