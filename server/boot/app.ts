@@ -113,7 +113,7 @@ async function wire(
   });
   // The first turn should not wait for the tokenizer's tables.
   warmTokens();
-  await takeover.start(config.database.mode === 'embedded');
+  await takeover.start({ alone: config.database.mode === 'embedded', ownLog: redis === undefined });
 
   let draining = false;
   const app: App = {

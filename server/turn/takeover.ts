@@ -34,9 +34,12 @@ export class Takeover {
     this.#runner = runner;
   }
 
-  /** `alone`: no other replica can be alive on this database, so that every other owner is dead. */
-  async start(alone: boolean): Promise<void> {
-    await this.sweep(alone);
+  /**
+   * `alone`: no other replica can be alive on this database, so that every other owner is dead. `ownLog`: the event log is this
+   * process's own; ends that a predecessor left are announced in it before anybody subscribes, who may have seen them there.
+   */
+  async start({ alone, ownLog }: { alone: boolean; ownLog: boolean }): Promise<void> {
+    await this.sweep({ alone, announceMs: ownLog ? 0 : this.#ports.leaseMs });
     this.#timer = setInterval(() => void this.sweep(), sweepMs);
   }
 
@@ -45,8 +48,9 @@ export class Takeover {
     await this.#sweeping;
   }
 
-  async sweep(alone = false): Promise<void> {
-    this.#sweeping ??= this.#sweep(alone)
+  /** `announceMs`: how long ago a turn has ended that its own replica will not announce any more. */
+  async sweep({ alone = false, announceMs = this.#ports.leaseMs } = {}): Promise<void> {
+    this.#sweeping ??= this.#sweep(alone, announceMs)
       .catch((error: unknown) => {
         this.#ports.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'sweep not finished');
       })
@@ -56,13 +60,15 @@ export class Takeover {
     await this.#sweeping;
   }
 
-  async #sweep(alone: boolean): Promise<void> {
-    const { db, leaseMs } = this.#ports;
+  async #sweep(alone: boolean, announceMs: number): Promise<void> {
+    const { db } = this.#ports;
+    // A process that was stopped past its leases, and whose turns nobody took over, keeps them.
+    await this.#runner.leases.renew();
     const claimedAt = performance.now();
     const turns = await takeOver(db, this.#runner.claim, { limit: batch, others: alone });
     await Promise.all(turns.map((turn) => this.#resume(turn, claimedAt)));
     for (const { conversation_id } of await listStranded(db, batch)) await this.#promote(conversation_id);
-    for (const turn of await listUnannounced(db, alone ? 0 : leaseMs, batch)) await this.#announce(turn);
+    for (const turn of await listUnannounced(db, announceMs, batch)) await this.#announce(turn);
     for (const { id } of await listDeleted(db, batch)) await erase(this.#ports, id);
   }
 
