@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '@parley/shared/id';
 import { expect } from 'vitest';
-import { findViolations, readStored, type Send, type Stored } from '../support/oracle.ts';
+import { findViolations, type Log, readStored, type Send, type Stored } from '../support/oracle.ts';
 import { type Cluster, type ClusterOptions, type Replica, startCluster } from '../support/replica.ts';
 import { describe, type HttpClient, httpClient } from '../support/stock.ts';
 import { Watcher } from './watcher.ts';
@@ -19,7 +19,7 @@ export interface Crew extends Cluster {
   conversation(replica: Replica): Promise<string>;
   message(conversationId: string, text?: string, options?: { onBusy?: 'reject' | 'interrupt' | 'queue' }): Sending;
   /** Subscribes at the first of these replicas; waits until the server has begun it. */
-  watch(conversationId: string, replicas: readonly Replica[], after?: Watcher): Promise<Watcher>;
+  watch(conversationId: string, replicas: readonly Replica[], after?: Log): Promise<Watcher>;
   /** Resolves with what is stored (of these conversations) when none of their turns runs or waits, and all ends are announced. */
   settled(conversationIds?: readonly string[]): Promise<Stored>;
   /**
