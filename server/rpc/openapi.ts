@@ -45,6 +45,14 @@ interface Described {
   input: Json | undefined;
 }
 
+/** A schema whose own definitions, such as that of any JSON, are moved to the document's, under names that begin with `path`. */
+function hoist({ $defs, $schema: _dialect, ...schema }: Json, path: string, schemas: Json): Json {
+  const moved = (part: unknown): Json =>
+    JSON.parse(JSON.stringify(part).replaceAll('"#/$defs/', `"#/components/schemas/${path}.`));
+  for (const [name, definition] of Object.entries(Object($defs))) schemas[`${path}.${name}`] = moved(definition);
+  return moved(schema);
+}
+
 /** A procedure's kind and input, read from what tRPC keeps of it; undefined for a subscription. */
 function describe(procedure: unknown): Described | undefined {
   const definition: unknown = Reflect.get(Object(procedure), '_def');
@@ -98,9 +106,11 @@ function operation(path: string, { type, input }: Described): Json {
 /** OpenAPI 3.1 of a router's queries and mutations, for clients in other languages. Made from the schemas that check the calls. */
 export function describeApi(router: AnyTRPCRouter, version: string): Json {
   const paths: Json = {};
+  const schemas: Json = { Failure: failureSchema };
   for (const [path, procedure] of Object.entries(router._def.procedures)) {
     const described = describe(procedure);
     if (!described) continue;
+    if (described.input) described.input = hoist(described.input, path, schemas);
     paths[`/trpc/${path}`] = { [described.type === 'query' ? 'get' : 'post']: operation(path, described) };
   }
   return {
@@ -112,7 +122,7 @@ export function describeApi(router: AnyTRPCRouter, version: string): Json {
     },
     paths,
     components: {
-      schemas: { Failure: failureSchema },
+      schemas,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An access token or an API key' } },
     },
   };
