@@ -1,5 +1,6 @@
 import type { Metadata } from '@parley/shared/conversation';
 import type {
+  AttachmentKind,
   MessageKind,
   MessagePart,
   MessageRole,
@@ -212,6 +213,27 @@ export interface VoiceSessionTable {
   created_at: Time;
 }
 
+export interface AttachmentTable {
+  id: string;
+  tenant_id: string;
+  user_id: string;
+  /** The conversation whose message used it first; none yet for an upload that waits. */
+  conversation_id: string | null;
+  filename: string;
+  media_type: string;
+  kind: AttachmentKind;
+  size: number;
+  sha256: Buffer;
+  storage_key: string;
+  created_at: Time;
+}
+
+/** A file that may be in storage without an attachment, and when it is to be removed. */
+export interface StrayFileTable {
+  storage_key: string;
+  due_at: ColumnType<Date, Date | string, Date | string>;
+}
+
 export interface Database {
   tenants: TenantTable;
   users: UserTable;
@@ -225,4 +247,6 @@ export interface Database {
   segments: SegmentTable;
   segment_audio: SegmentAudioTable;
   voice_sessions: VoiceSessionTable;
+  attachments: AttachmentTable;
+  stray_files: StrayFileTable;
 }

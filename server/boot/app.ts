@@ -7,6 +7,8 @@ import { limits, protocolVersions } from '@parley/shared/limits';
 import { Credentials } from '../account/principal.ts';
 import { Rates } from '../account/rate.ts';
 import { verifiersFor } from '../account/token.ts';
+import { makeFileStore } from '../files/registry.ts';
+import { FileSweep } from '../files/sweep.ts';
 import { HistoryReader } from '../history/load.ts';
 import { MemoryHistory } from '../history/memory.ts';
 import { type HistoryCache, historyMessages } from '../history/port.ts';
@@ -79,10 +81,12 @@ async function wire(
     onRead: (hit) => page.metrics.historyCache(hit ? 'hit' : 'miss'),
   });
   const model = makeModel(modelOf(config.llm));
+  const files = await makeFileStore(config.storage);
   const turns: TurnPorts = {
     db,
     log,
     history,
+    files,
     model,
     synthesizer: null,
     metrics: page.metrics,
@@ -94,6 +98,7 @@ async function wire(
   };
   const runner = new TurnRunner(turns);
   const takeover = new Takeover(turns, runner);
+  const sweep = new FileSweep({ db, files, logger });
   const feed = new Feed(log);
   const credentials = new Credentials({
     db,
@@ -114,6 +119,7 @@ async function wire(
   // The first turn should not wait for the tokenizer's tables.
   warmTokens();
   await takeover.start({ alone: config.database.mode === 'embedded', ownLog: redis === undefined });
+  sweep.start();
 
   let draining = false;
   const app: App = {
@@ -157,6 +163,8 @@ async function wire(
       await takeover.stop();
       await runner.stopAll('handover');
       await listener.close();
+      await sweep.stop();
+      await files.close();
       await credentials.close();
       await log.close();
       await history.close();

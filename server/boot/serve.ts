@@ -7,6 +7,7 @@ import { limits } from '@parley/shared/limits';
 import fastify, { type FastifyInstance } from 'fastify';
 import { contextMaker } from '../rpc/context.ts';
 import { reasonOf } from '../rpc/failure.ts';
+import { registerFiles } from '../rpc/files.ts';
 import { registerHttp } from '../rpc/http.ts';
 import { describeApi } from '../rpc/openapi.ts';
 import { appRouter } from '../rpc/router.ts';
@@ -104,6 +105,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     ...serving,
     sse: { pingMs: heartbeat.pingMs, reconnectAfterInactivityMs: heartbeat.reconnectMs },
   });
+  await registerFiles(server, serving);
   const sockets = attachSockets({
     ...serving,
     server: server.server,

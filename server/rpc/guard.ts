@@ -1,25 +1,41 @@
 import type { Scope } from '@parley/shared/account';
 import { ParleyError } from '@parley/shared/reason';
+import type { Principal } from '../account/principal.ts';
+import type { Context } from './context.ts';
 import { open } from './trpc.ts';
 
-/** A procedure of a signed-in user, within the rates. */
-export const signedIn = open.use(async ({ ctx, next }) => {
+/** Whoever calls, within the rates. @throws ParleyError as `Credentials.authenticate`; RATE_LIMITED */
+export async function admit(ctx: Pick<Context, 'app' | 'address' | 'session'>): Promise<Principal> {
   await ctx.app.rates.address(ctx.address);
   const principal = await ctx.session.principal();
   await ctx.app.rates.call(principal);
+  return principal;
+}
+
+/** @throws ParleyError SCOPE_MISSING, NOT_APPROVED */
+export function allow({ scopes, approved }: Principal, scope: Scope): void {
+  if (!scopes.includes(scope)) throw new ParleyError('SCOPE_MISSING', { details: { scope } });
+  if (!approved) throw new ParleyError('NOT_APPROVED');
+}
+
+/** A procedure of a signed-in user, within the rates. */
+export const signedIn = open.use(async ({ ctx, next }) => {
+  const principal = await admit(ctx);
   return next({ ctx: { principal, owner: { tenant: principal.tenant, userId: principal.userId } } });
 });
 
 /** A procedure of an approved user whose credential has this scope. */
 export const scoped = (scope: Scope) =>
   signedIn.use(({ ctx, next }) => {
-    if (!ctx.principal.scopes.includes(scope)) throw new ParleyError('SCOPE_MISSING', { details: { scope } });
-    if (!ctx.principal.approved) throw new ParleyError('NOT_APPROVED');
+    allow(ctx.principal, scope);
     return next();
   });
 
 /** Conversations in text. */
 export const chat = scoped('chat');
+
+/** Attachments. */
+export const files = scoped('files');
 
 /** Conversations by voice. */
 export const spoken = scoped('voice');

@@ -1,5 +1,7 @@
 import { me } from './account/me.ts';
 import { updateProfile } from './account/update-profile.ts';
+import { get as getAttachment } from './attachments/get.ts';
+import { upload } from './attachments/upload.ts';
 import { create } from './conversations/create.ts';
 import { remove } from './conversations/delete.ts';
 import { end } from './conversations/end.ts';
@@ -23,6 +25,7 @@ import { send } from './turns/send.ts';
 export const appRouter = router({
   system: router({ ping, capabilities }),
   account: router({ me, updateProfile }),
+  attachments: router({ upload, get: getAttachment }),
   conversations: router({
     create,
     forContext,

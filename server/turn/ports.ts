@@ -1,5 +1,6 @@
 import type { Db } from '@parley/db/connect';
 import type { Reason } from '@parley/shared/reason';
+import type { FileStore } from '../files/port.ts';
 import type { HistoryReader } from '../history/load.ts';
 import type { LogStore } from '../live/port.ts';
 import type { Model } from '../model/port.ts';
@@ -25,6 +26,7 @@ export interface TurnPorts {
   db: Db;
   log: LogStore;
   history: HistoryReader;
+  files: FileStore;
   model: Model;
   /** Speaks answers; none where speech is not configured. */
   synthesizer: Synthesizer | null;

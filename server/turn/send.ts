@@ -1,4 +1,5 @@
 import { findAssistant } from '@parley/db/repository/assistant';
+import { type AttachmentRow, claimAttachments, findAttachments } from '@parley/db/repository/attachment';
 import type { Owner } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { findOwnTurn, type TurnRow } from '@parley/db/repository/turn';
@@ -6,7 +7,7 @@ import type { TurnRequest } from '@parley/db/schema';
 import { newId } from '@parley/shared/id';
 import type { MessagePart } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
-import type { OnBusy, SendTurnInput, TurnMedium } from '@parley/shared/turn';
+import type { OnBusy, SendTurnInput, TurnMedium, TurnPart } from '@parley/shared/turn';
 import { type Acceptance, type AcceptInput, accept } from './accept.ts';
 import { checkpoint } from './checkpoint.ts';
 import { interruptTurn } from './interrupt.ts';
@@ -73,36 +74,45 @@ function requestOf(input: SendTurnInput): TurnRequest {
   };
 }
 
-function storedParts(input: SendTurnInput): MessagePart[] {
-  return input.parts.map((part) => {
-    if (part.type === 'text') return part;
-    throw new ParleyError('NOT_FOUND', { details: { attachmentId: part.attachmentId } });
+/** The parts as they are stored. Attachments that were not found are left out: such a turn is refused. */
+function storedParts(parts: readonly TurnPart[], attachments: readonly AttachmentRow[]): MessagePart[] {
+  return parts.flatMap((part): MessagePart[] => {
+    if (part.type === 'text') return [part];
+    const found = attachments.find(({ id }) => id === part.attachmentId);
+    return found ? [{ type: 'attachment', attachmentId: found.id, kind: found.kind, filename: found.filename }] : [];
   });
 }
 
-/** A user's turn in text. @throws ParleyError as `accept`; NOT_FOUND also for an assistant that the tenant does not have */
+/**
+ * A user's turn in text, with attachments.
+ * @throws ParleyError as `accept`; NOT_FOUND also for an assistant that the tenant or an attachment that the user does not
+ * have, which it names
+ */
 export async function sendTurn(
   ports: TurnPorts,
   runner: TurnRunner,
   owner: Owner,
   input: SendTurnInput,
 ): Promise<Sent & { message: MessageRow }> {
-  const { assistantId } = input;
+  const { assistantId, conversationId } = input;
+  const attachmentIds = [...new Set(input.parts.flatMap((part) => (part.type === 'text' ? [] : [part.attachmentId])))];
+  const attachments = await findAttachments(ports.db, owner, attachmentIds);
+  const missing = attachmentIds.find((id) => !attachments.some((found) => found.id === id));
   const sent = await submit(ports, runner, {
     owner,
-    conversationId: input.conversationId,
+    conversationId,
     turnId: input.turnId ?? newId(),
     input: 'text',
     request: requestOf(input),
-    message: { parts: storedParts(input) },
+    message: { parts: storedParts(input.parts, attachments) },
     retryOf: null,
     onBusy: input.onBusy,
-    ...(assistantId !== undefined && {
-      check: async (trx) => {
-        if (!(await findAssistant(trx, owner.tenant, assistantId)))
-          throw new ParleyError('NOT_FOUND', { details: { assistantId } });
-      },
-    }),
+    check: async (trx) => {
+      if (missing !== undefined) throw new ParleyError('NOT_FOUND', { details: { attachmentId: missing } });
+      if (assistantId !== undefined && !(await findAssistant(trx, owner.tenant, assistantId)))
+        throw new ParleyError('NOT_FOUND', { details: { assistantId } });
+    },
+    stored: (trx) => claimAttachments(trx, owner, attachmentIds, conversationId),
   });
   const { message } = sent;
   // An id that names a turn without a user's message is not this send's.

@@ -1,3 +1,4 @@
+import { forgetFile, listFiles } from '@parley/db/repository/attachment';
 import { eraseConversation, listDeleted } from '@parley/db/repository/conversation';
 import { findMessage, moveToEnd } from '@parley/db/repository/message';
 import {
@@ -130,13 +131,27 @@ export class Takeover {
   }
 }
 
-/** Removes a deleted conversation from everywhere: database, log and cache. */
+/** Removes a deleted conversation from everywhere: database, log, cache and files. */
 export async function erase(ports: TurnPorts, conversationId: string): Promise<void> {
   checkpoint('erase.before', conversationId);
   await ports.history.forget(conversationId);
   await ports.log.forget(conversationId);
   checkpoint('erase.middle', conversationId);
+  const files = await listFiles(ports.db, conversationId);
   await eraseConversation(ports.db, conversationId);
+  await eraseFiles(ports, files);
+}
+
+/** What storage does not remove now is noted in the database since its rows went, and swept later. */
+async function eraseFiles({ db, files, logger }: TurnPorts, keys: readonly string[]): Promise<void> {
+  try {
+    for (const key of keys) {
+      await files.remove(key);
+      await forgetFile(db, key);
+    }
+  } catch (error) {
+    logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'files not erased yet');
+  }
 }
 
 /** Of two records of one answer each is a prefix of the other; the longer one holds all that was delivered. */
