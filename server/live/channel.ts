@@ -71,7 +71,7 @@ export class Channel {
     const last = batch.first + batch.events.length - 1;
     const seen = this.#seen;
     if (seen?.epoch !== batch.epoch) {
-      if (seen) this.era++;
+      this.era++;
       this.#seen = { epoch: batch.epoch, seq: last };
     } else if (last > seen.seq) seen.seq = last;
     const ids = batch.events.map((_, i) => eventId(batch.epoch, batch.first + i));

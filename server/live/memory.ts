@@ -72,10 +72,10 @@ export class MemoryLog implements LogStore {
     };
   }
 
-  /** Begins a conversation that has no log here, in an epoch after the position and without loss for whoever stands there. */
-  continueAfter(conversationId: string, position: Position | undefined): void {
+  /** Begins a conversation that has no log here, in an epoch after the position and without loss for whoever stands at `follows`. */
+  continueAfter(conversationId: string, position: Position | undefined, follows: Position | undefined): void {
     const held = this.#hold(conversationId);
-    held.ring ??= new Ring(this.#nextEpoch(position?.epoch), position);
+    held.ring ??= new Ring(this.#nextEpoch(position?.epoch), follows);
     this.#evict();
   }
 
@@ -148,7 +148,7 @@ export class MemoryLog implements LogStore {
   }
 
   #nextEpoch(after = 0): number {
-    this.#lastEpoch = Math.max(this.#bounds.now(), this.#lastEpoch + 1, after + 1);
+    this.#lastEpoch = Math.max(this.#bounds.now() * 1_000, this.#lastEpoch + 1, after + 1);
     return this.#lastEpoch;
   }
 

@@ -2,6 +2,7 @@ import type { Encoded } from './encode.ts';
 
 /** A place in a conversation's log: the incarnation of the log, and how many events it held there. */
 export interface Position {
+  /** When it began, in microseconds since 1970, or just after the one before: never the same twice. */
   epoch: number;
   seq: number;
 }

@@ -54,8 +54,7 @@ if last < known or (last == known and seq < tonumber(ARGV[2])) or not whole then
 
 local function renew()
   local now = redis.call('TIME')
-  local ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
-  epoch = string.format('%.0f', math.max(ms, known + 1, last + 1))
+  epoch = string.format('%.0f', math.max(tonumber(now[1]) * 1000000 + tonumber(now[2]), known + 1, last + 1))
   redis.call('UNLINK', meta, text, stream)
   seq, turn, generation, start, length, bytes, mark = 0, '', 0, '', 0, 0, 0
 end

@@ -20,6 +20,11 @@ export interface RedisLogOptions {
   onState?: (lost: Error | undefined) => void;
 }
 
+/** The newest position seen in Redis, and the turn that was running in its epoch, if that is known. */
+interface Known extends Position {
+  turnId: string | undefined;
+}
+
 interface Listening {
   onBatch(batch: Batch): void;
   onLost(): void;
@@ -46,8 +51,8 @@ export class RedisLog implements LogStore {
   readonly #memory: MemoryLog;
   readonly #lanes = new Lanes(maxWaiting);
   readonly #listening = new Map<string, Set<Listening>>();
-  /** The newest position seen in Redis, least recently learned first. */
-  readonly #known = new Map<string, Position>();
+  /** Least recently learned first. */
+  readonly #known = new Map<string, Known>();
   /** Detached conversations, each with what was seen of it in Redis before. */
   readonly #detached = new Map<string, Position | undefined>();
   readonly #onState: (lost: Error | undefined) => void;
@@ -78,9 +83,9 @@ export class RedisLog implements LogStore {
     const { conversationId } = append;
     return this.#lanes.run(conversationId, async () => {
       let batch = await this.#attempt(conversationId, () => this.#write(append));
-      if (batch) this.#learn(conversationId, batch);
+      if (batch) this.#learn(conversationId, batch, append.turn?.ends ? undefined : append.turn?.id);
       else {
-        this.#detach(conversationId);
+        this.#detach(conversationId, append);
         batch = await this.#memory.append(append);
       }
       this.#deliver(conversationId, batch);
@@ -95,7 +100,7 @@ export class RedisLog implements LogStore {
       this.#detach(conversationId);
       return this.#memory.head(conversationId);
     }
-    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] });
+    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] }, head.running?.turnId);
     return head;
   }
 
@@ -153,8 +158,7 @@ export class RedisLog implements LogStore {
       full = true;
       if (appended.kind === 'full') continue;
       expected = appended.epoch;
-      // Whoever has seen all that this replica has seen of a log that is no more has lost nothing with it.
-      follows = expected === 0 ? known : undefined;
+      follows = expected === 0 ? goesOn(known, append) : undefined;
     }
     throw new Error('the log changes faster than it can be appended to');
   }
@@ -172,12 +176,16 @@ export class RedisLog implements LogStore {
     }
   }
 
-  #learn(conversationId: string, { epoch, first, events }: Batch): void {
+  #learn(conversationId: string, { epoch, first, events }: Batch, turnId?: string): void {
     const seq = first + events.length - 1;
     const known = this.#known.get(conversationId);
     if (known && (known.epoch > epoch || (known.epoch === epoch && known.seq >= seq))) return;
     this.#known.delete(conversationId);
-    this.#known.set(conversationId, { epoch, seq });
+    this.#known.set(conversationId, {
+      epoch,
+      seq,
+      turnId: turnId ?? (known?.epoch === epoch ? known.turnId : undefined),
+    });
     if (this.#known.size <= maxKnown) return;
     for (const oldest of this.#known.keys()) {
       this.#known.delete(oldest);
@@ -201,12 +209,12 @@ export class RedisLog implements LogStore {
     }
   }
 
-  #detach(conversationId: string): void {
+  #detach(conversationId: string, append?: Append): void {
     if (this.#detached.has(conversationId)) return;
     if (this.#detached.size >= maxDetached) throw new Error('the event log cannot be reached');
     const known = this.#known.get(conversationId);
     this.#detached.set(conversationId, known);
-    this.#memory.continueAfter(conversationId, known);
+    this.#memory.continueAfter(conversationId, known, append ? goesOn(known, append) : known);
   }
 
   #lose(error: unknown): void {
@@ -260,4 +268,13 @@ export class RedisLog implements LogStore {
     this.#deliver(conversationId, batch);
     await this.#memory.forget(conversationId);
   }
+}
+
+/**
+ * The position after which the append goes on without loss although the log is no more: whoever has seen all that this replica
+ * has seen has lost nothing, unless the log had been begun anew without the text that the append goes on with.
+ */
+function goesOn(known: Known | undefined, { turn }: Append): Position | undefined {
+  if (turn && !turn.begins && !turn.ends && known?.turnId !== turn.id) return undefined;
+  return known;
 }

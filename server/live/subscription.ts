@@ -58,7 +58,7 @@ export class Subscription implements Receiver {
   fallBehind(): void {
     if (this.#state !== 'live') return;
     this.#state = 'catching up';
-    void this.#guarded(() => this.#catchUp(false));
+    void this.#guarded(() => this.#catchUp(undefined));
   }
 
   stop(): boolean {
@@ -99,40 +99,41 @@ export class Subscription implements Receiver {
     }
   }
 
-  /** Takes the place to begin at. Answers whether that is the end of the log. */
-  async #enter(lastEventId: string | undefined): Promise<boolean> {
+  /** Takes the place to begin at. Answers in which of the channel's eras that was the end of the log, if it was. */
+  async #enter(lastEventId: string | undefined): Promise<number | undefined> {
     if (lastEventId !== undefined) {
       const position = parseEventId(lastEventId);
       if (position) this.#stand(position);
       else await this.#gap('unknown event id');
-      return false;
+      return undefined;
     }
     const { era } = this.#channel;
     const head = await this.#channel.head();
     this.#stand(head);
-    if (head.running === null) return era === this.#channel.era;
+    if (head.running === null) return era;
     if (head.running.start !== undefined) this.#stand({ epoch: head.epoch, seq: head.running.start });
     else await this.#gap('the beginning of the turn is gone');
-    return false;
+    return undefined;
   }
 
-  /** @param complete Whether the position was the end of the log, as read since the channel listens without a break. */
-  async #catchUp(complete: boolean): Promise<void> {
-    let whole = complete;
+  /** @param endIn The era in which the position was seen to be the end of the log, if it was. */
+  async #catchUp(endIn: number | undefined): Promise<void> {
+    let whole = endIn;
     while (!this.#over) {
-      if (this.#channel.leadsOnFrom(this.#epoch, this.#seq, whole)) {
+      // Asked in the same step in which it goes live, so that nothing can come between.
+      if (this.#channel.leadsOnFrom(this.#epoch, this.#seq, whole === this.#channel.era)) {
         this.#state = 'live';
         return;
       }
-      const era = this.#channel.era;
+      const { era } = this.#channel;
       const page = await this.#channel.read({ epoch: this.#epoch, seq: this.#seq }, pageEvents);
       if (this.#over) return;
       if (page === 'gone') {
         await this.#gap('events are no longer kept');
-        whole = false;
+        whole = undefined;
         continue;
       }
-      whole = page.length === 0 && era === this.#channel.era;
+      whole = page.length === 0 ? era : undefined;
       for (const batch of page) if (!this.#over) this.#deliver(batch, undefined);
       if (page.length > 0 && !this.#over) await this.#sink.ready();
     }

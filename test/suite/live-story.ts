@@ -141,6 +141,14 @@ export class Watcher implements Sink {
     }
   }
 
+  /** A subscriber that has seen what this one had up to an event. */
+  resumed(lastEventId: string): Watcher {
+    const watcher = new Watcher();
+    for (const { id, event } of this.seen) if (id <= lastEventId) watcher.event(id, Encoded.of(event));
+    watcher.gaps = 0;
+    return watcher;
+  }
+
   get ids(): string[] {
     return this.seen.map(({ id }) => id);
   }

@@ -100,7 +100,7 @@ describe('event log in memory', () => {
 
 describe('event ids', () => {
   it('sort as text and are parsed strictly', () => {
-    const epoch = 1_700_000_000_000;
+    const epoch = 1_700_000_000_000_000;
     const ids = [eventId(epoch, 0), eventId(epoch, 9), eventId(epoch, 10), eventId(epoch + 1, 1)];
     expect([...ids].sort()).toEqual(ids);
     expect(parseEventId(eventId(epoch, 7))).toEqual({ epoch, seq: 7 });
