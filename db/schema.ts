@@ -101,6 +101,8 @@ export interface TurnRequest {
   audio?: string;
   /** Of a recording: milliseconds that transcription took. */
   sttMs?: number;
+  /** And by whom. */
+  stt?: string;
   speak?: boolean | { voice?: string | undefined; keep?: boolean | undefined };
   /** For a greeting: what the agent is to do, since no user message says so. */
   instruction?: string;

@@ -4,6 +4,7 @@ import { migrate } from '@parley/db/migrate';
 import { loadHistory } from '@parley/db/repository/message';
 import { newId } from '@parley/shared/id';
 import { limits, protocolVersions } from '@parley/shared/limits';
+import { audioFormats } from '@parley/shared/voice';
 import { Credentials } from '../account/principal.ts';
 import { Rates } from '../account/rate.ts';
 import { verifiersFor } from '../account/token.ts';
@@ -27,6 +28,7 @@ import { Takeover } from '../turn/takeover.ts';
 import { warmTokens } from '../turn/token.ts';
 import type { Config, ProviderConfig } from './config.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
+import { assembleSpeech } from './voice.ts';
 
 /** The version of this build; the same as the packages'. */
 export const version = '0.1.0';
@@ -80,6 +82,7 @@ async function wire(
     load: (id) => loadHistory(db, id, historyMessages),
     onRead: (hit) => page.metrics.historyCache(hit ? 'hit' : 'miss'),
   });
+  const speech = assembleSpeech(config);
   const model = makeModel(modelOf(config.llm));
   const files = await makeFileStore(config.storage);
   const turns: TurnPorts = {
@@ -88,7 +91,7 @@ async function wire(
     history,
     files,
     model,
-    synthesizer: null,
+    synthesizer: speech.synthesizer,
     metrics: page.metrics,
     logger,
     replica,
@@ -99,6 +102,7 @@ async function wire(
   const runner = new TurnRunner(turns);
   const takeover = new Takeover(turns, runner);
   const sweep = new FileSweep({ db, files, logger });
+  const voice = speech.voice(turns, runner);
   const feed = new Feed(log);
   const credentials = new Credentials({
     db,
@@ -110,7 +114,9 @@ async function wire(
     channel: turnChannel,
     onNotify: (payload) => {
       const [kind, turnId] = payload.split(' ');
-      if (turnId && (kind === 'interrupt' || kind === 'deleted')) void runner.stop(turnId, kind);
+      if (!turnId) return;
+      if (kind === 'interrupt' || kind === 'deleted') void runner.stop(turnId, kind);
+      else if (kind === 'hush') runner.hush(turnId);
     },
     // What was asked for while nobody listened is on the rows.
     onResumed: () => void runner.leases.renew(),
@@ -126,6 +132,7 @@ async function wire(
     db,
     turns,
     runner,
+    voice,
     feed,
     credentials,
     rates,
@@ -133,10 +140,8 @@ async function wire(
     draining: () => draining,
     capabilities: {
       llm: { name: model.name, model: model.model, ...(model.description && { description: model.description }) },
-      stt: null,
-      tts: null,
-      vad: null,
-      audio: { in: [], out: [] },
+      ...speech.providers,
+      audio: { in: [...audioFormats], out: ['pcm_s16le'] },
       limits: { ...limits },
       protocolVersions: [...protocolVersions],
     },
@@ -161,7 +166,9 @@ async function wire(
       draining = true;
       feed.endAll();
       await takeover.stop();
+      await voice.close();
       await runner.stopAll('handover');
+      await speech.close();
       await listener.close();
       await sweep.stop();
       await files.close();

@@ -10,6 +10,9 @@ import type { Rates } from '../account/rate.ts';
 import type { Feed } from '../live/feed.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import type { TurnRunner } from '../turn/runner.ts';
+import type { Listening } from '../voice/listening.ts';
+import type { VoicePorts } from '../voice/ports.ts';
+import type { TranscriptionQueue } from '../voice/queue.ts';
 import { Session } from './session.ts';
 import type { CallContext, ContextRequest } from './transport.ts';
 
@@ -18,6 +21,7 @@ export interface App {
   db: Db;
   turns: TurnPorts;
   runner: TurnRunner;
+  voice: { ports: VoicePorts; queue: TranscriptionQueue; listening: Listening };
   feed: Feed;
   credentials: Credentials;
   rates: Rates;

@@ -19,8 +19,14 @@ import { router } from './trpc.ts';
 import { ask } from './turns/ask.ts';
 import { get as getTurn } from './turns/get.ts';
 import { interrupt } from './turns/interrupt.ts';
+import { reportPlayback } from './turns/report-playback.ts';
 import { retry } from './turns/retry.ts';
 import { send } from './turns/send.ts';
+import { stopSpeaking } from './turns/stop-speaking.ts';
+import { recordingStarted } from './voice/recording-started.ts';
+import { sendMessage } from './voice/send-message.ts';
+import { sendSegment } from './voice/send-segment.ts';
+import { transcribe } from './voice/transcribe.ts';
 
 export const appRouter = router({
   system: router({ ping, capabilities }),
@@ -39,7 +45,8 @@ export const appRouter = router({
     events,
     export: exportConversation,
   }),
-  turns: router({ send, ask, interrupt, get: getTurn, retry }),
+  turns: router({ send, ask, interrupt, stopSpeaking, reportPlayback, get: getTurn, retry }),
+  voice: router({ recordingStarted, sendSegment, sendMessage, transcribe }),
 });
 
 /** What clients are typed by. */

@@ -125,6 +125,7 @@ export class TurnRunner {
     let failure: unknown;
     try {
       const message = await this.#message(claimed);
+      timing.recording = recordingMetrics(turn, message);
       checkpoint('turn.begun', turn.id);
       if (!claimed.begun) recorder.push(beginning(turn, message));
       await answer(ports, {
@@ -238,6 +239,15 @@ function speechMetrics(speaker: Speaker, synthesizer: Synthesizer | null): Timin
     ttsMs: Math.round(ttsMs * 10) / 10,
     ttsCharacters: characters,
     tts: `${synthesizer.name}/${synthesizer.model}`,
+  };
+}
+
+function recordingMetrics(turn: TurnRow, message: MessageRow | null): Timing['recording'] {
+  const { sttMs, stt } = turn.request;
+  return {
+    ...(sttMs !== undefined && { sttMs: Math.round(sttMs * 10) / 10 }),
+    ...(stt !== undefined && { stt }),
+    ...(message?.duration_ms && { audioSeconds: message.duration_ms / 1000 }),
   };
 }
 

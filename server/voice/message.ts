@@ -8,7 +8,7 @@ import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { SendVoiceMessageInput } from '@parley/shared/voice';
 import { type Sent, submit } from '../turn/send.ts';
-import type { VoicePorts } from './ports.ts';
+import { nameOf, type VoicePorts } from './ports.ts';
 import { millisecondsOf, transcribe } from './transcribe.ts';
 
 /**
@@ -47,6 +47,7 @@ export async function sendVoiceMessage(
       parts: [{ type: 'text', text }],
       audio,
       sttMs,
+      stt: nameOf(ports.transcriber),
       ...(input.speak !== undefined && { speak: input.speak }),
     },
     message: {

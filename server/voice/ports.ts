@@ -25,3 +25,8 @@ export interface VoicePorts {
   /** How long after the last segment came missing ones are waited for, and after how long the agent says that it listens. */
   timing: { missingMs: number; listeningMs: number };
 }
+
+/** A provider as metrics name it. */
+export function nameOf({ name, model }: { name: string; model: string }): string {
+  return `${name}/${model}`;
+}

@@ -13,7 +13,7 @@ import { ParleyError, type Reason } from '@parley/shared/reason';
 import { publish } from '../turn/close.ts';
 import { failTurn } from '../turn/fail.ts';
 import { submit } from '../turn/send.ts';
-import type { VoicePorts } from './ports.ts';
+import { nameOf, type VoicePorts } from './ports.ts';
 import { joinTexts, reconcile, type SessionState } from './reconcile.ts';
 
 /** What a session's work needs: to be found again from its row alone. */
@@ -106,7 +106,12 @@ async function complete(
       conversationId: session.conversationId,
       turnId: row.turn_id,
       input: 'voice',
-      request: { parts: [{ type: 'text', text: state.text }], audio: session.voiceSessionId, sttMs: row.stt_ms },
+      request: {
+        parts: [{ type: 'text', text: state.text }],
+        audio: session.voiceSessionId,
+        sttMs: row.stt_ms,
+        stt: nameOf(ports.transcriber),
+      },
       message: {
         parts: [{ type: 'text', text: state.text }],
         voice: {

@@ -1,4 +1,3 @@
-import { ReadableStream } from 'node:stream/web';
 import { Stream } from 'openai/streaming';
 import { SpeechError, type Transcriber, type TranscriptPart } from '../port.ts';
 import { type Answer, type ServiceOptions, speechService } from './service.ts';
@@ -64,8 +63,7 @@ async function* readJson(pieces: Answer['pieces']): AsyncGenerator<TranscriptPar
 
 /** Success is only what the service calls done, however orderly the stream ends. */
 async function* readEvents(pieces: Answer['pieces']): AsyncGenerator<TranscriptPart, void> {
-  const body = ReadableStream.from(bounded(pieces));
-  const events = Stream.fromSSEResponse<unknown>(new Response(body), new AbortController());
+  const events = Stream.fromSSEResponse<unknown>(new Response(bodyOf(bounded(pieces))), new AbortController());
   let text = '';
   try {
     for await (const event of events) {
@@ -82,6 +80,19 @@ async function* readEvents(pieces: Answer['pieces']): AsyncGenerator<TranscriptP
     throw error instanceof SyntaxError ? noTranscript('an event of the transcript is malformed', error) : error;
   }
   throw noTranscript('the transcript broke off');
+}
+
+function bodyOf(pieces: Answer['pieces']): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await pieces.return();
+    },
+  });
 }
 
 async function* bounded(pieces: Answer['pieces']): Answer['pieces'] {
