@@ -144,11 +144,12 @@ describe('conversations.open', () => {
 
   it('a user who is quicker than the greeting is not greeted after', async () => {
     const { user, conversationId } = await fresh();
-    const held = gate();
-    app.provider.script(answer(held, 'Hello.'));
+    const requests = app.provider.requests.length;
+    app.provider.script(answer(gate(), 'Hello.'));
     const { greetingTurnId = '' } = await user.conversations.open.mutate({ conversationId });
     const watched = watch(user, { conversationId });
     await watched.first('turn.started');
+    await app.provider.request(requests);
     const sent = await user.turns.send.mutate({ conversationId, parts: text('hi'), onBusy: 'interrupt' });
     expect((await watched.end(greetingTurnId)).type).toBe('turn.interrupted');
     expect((await watched.end(sent.turnId)).type).toBe('turn.completed');

@@ -130,9 +130,14 @@ describe('turns.retry', () => {
     const { turn } = await ada.turns.ask.mutate({ conversationId, parts: text('x') });
     const held = gate();
     app.provider.script(answer(held, 'ok'));
+    const watched = watch(ada, { conversationId });
+    await watched.started;
     const tries = await Promise.allSettled([1, 2, 3].map(() => ada.turns.retry.mutate({ turnId: turn.id })));
-    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const begun = tries.flatMap((each) => (each.status === 'fulfilled' ? each.value.turnId : []));
+    expect(begun).toHaveLength(1);
     held.release();
+    const [turnId = ''] = begun;
+    expect((await watched.end(turnId)).type).toBe('turn.completed');
   });
 });
 
