@@ -7,6 +7,12 @@ export interface Outcome {
 }
 
 /**
+ * Values after which the event loop gets a turn. Without one an iterable that never waits, with a client that takes all or
+ * is gone, would keep the whole process in microtasks: no other client is served, and no `close` is ever heard.
+ */
+const valuesPerTurn = 16;
+
+/**
  * Delivers every value of `iterable`, one at a time, until it is done or fails or `controller` is aborted. Resolves once the
  * iterator has been returned. Aborts `controller` when the iteration ends otherwise than by being done, so that clean-up
  * which waits for the signal goes on.
@@ -24,7 +30,8 @@ export async function pump(
   try {
     const started = iterable[Symbol.asyncIterator]();
     iterator = started;
-    while (!signal.aborted) {
+    for (let count = 1; !signal.aborted; count++) {
+      if (count % valuesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
       // One listener for the whole iteration: racing each `next` against one lasting promise would keep every race alive.
       const next = await new Promise<IteratorResult<unknown> | undefined>((resolve, reject) => {
         wake = () => resolve(undefined);

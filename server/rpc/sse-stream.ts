@@ -50,6 +50,7 @@ export class SseStream implements Sink {
   }
 
   write(chunk: Chunk): void {
+    if ((this.#socket ?? this.#res).destroyed) this.closed();
     if (this.#isOver) return;
     this.#isQuiet = false;
     if (this.#backlog > 0 && this.#backlog + chunk.plain.length > limits.subscriberBytes) {

@@ -175,6 +175,15 @@ describe('a body', () => {
     expect([tooLarge.status, await reasonOf(tooLarge)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
   });
 
+  it.each(['application/octet-stream', 'multipart/form-data; boundary=x', 'text/plain'])(
+    'of %s is held to the same size',
+    async (type) => {
+      await using toy = await startToy();
+      const response = await fetch(`${toy.url}/add`, post(new Uint8Array(limits.bodyBytes + 1), type));
+      expect([response.status, await reasonOf(response)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    },
+  );
+
   it('deeper than 32 levels is refused', async () => {
     await using toy = await startToy();
     const deep = (levels: number) => `{"json":${'['.repeat(levels)}${']'.repeat(levels)}}`;
@@ -247,6 +256,15 @@ describe('SSE', () => {
     controller.abort();
     await until(() => toy.feed.sinks.size === 0);
     await until(() => toy.http.streams === 0);
+  });
+
+  it('stops its feed as soon as the server ends it, whether or not the client has read it', async () => {
+    await using toy = await startToy();
+    const response = await fetch(`${toy.url}/events`);
+    toy.feed.emit('1', delta('x'.repeat(100_000)));
+    toy.http.leaveStreams();
+    expect(toy.feed.sinks.size).toBe(0);
+    expect(await response.text()).not.toContain('event: return');
   });
 
   it('leaves its connection usable for the next request', async () => {

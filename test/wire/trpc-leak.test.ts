@@ -2,11 +2,15 @@ import { getEventListeners, once } from 'node:events';
 import { request } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Line } from './trpc-line.ts';
 import { startToy, toyContext } from './trpc-server.ts';
 import { delta } from './trpc-toy.ts';
 import { turn, until } from './trpc-until.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** Sockets and servers that are open in this process. */
 function openSockets(): number {
@@ -61,9 +65,23 @@ it('closing leaves no timer, socket or listener, however connections ended', asy
   const timers = set.mock.results.map(({ value }) => value);
   expect(timers.length).toBeGreaterThan(1);
   expect(cleared.mock.calls.map(([timer]) => timer)).toEqual(expect.arrayContaining(timers));
-  vi.restoreAllMocks();
   for (const call of toy.held) call.release();
   await until(() => openSockets() === before);
+});
+
+it('an iterator is returned, so that its clean-up runs, when it is stopped and when its client is gone', async () => {
+  await using toy = await startToy();
+  const line = await Line.open(toy.ws);
+  for (const id of [1, 2]) line.call(id, 'subscription', 'flood');
+  await line.until((now) => now.of(1).length > 1 && now.of(2).length > 1);
+  line.send({ id: 1, method: 'subscription.stop' });
+  await line.until((now) => JSON.stringify(now.of(1).at(-1)).includes('stopped'));
+  expect(toy.produced.ended).toBe(1);
+  await line.close();
+  await until(() => toy.produced.ended === 2);
+  const req = await stream(`${toy.url}/flood`);
+  req.destroy();
+  await until(() => toy.produced.ended === 3);
 });
 
 it('a connection that is gone keeps nothing of itself alive', async () => {

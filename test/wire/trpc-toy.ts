@@ -74,7 +74,7 @@ export function toyRouter(feed: Feed) {
     sse: { client: { reconnectAfterInactivityMs: 30_000 } },
   });
   const held: { signal: AbortSignal | undefined; release: () => void }[] = [];
-  const produced = { count: 0 };
+  const produced = { count: 0, ended: 0 };
   const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
   const router = t.router({
     echo: t.procedure.input(z.unknown()).query(({ input }) => ({ input })),
@@ -125,9 +125,13 @@ export function toyRouter(feed: Feed) {
     }),
     /** Yields as fast as it is asked. */
     flood: t.procedure.subscription(async function* () {
-      for (;;) {
-        produced.count++;
-        yield 'x'.repeat(50_000);
+      try {
+        for (;;) {
+          produced.count++;
+          yield 'x'.repeat(50_000);
+        }
+      } finally {
+        produced.ended++;
       }
     }),
     events: t.procedure

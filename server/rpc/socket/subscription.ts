@@ -134,6 +134,7 @@ export class Subscription implements Sink {
     this.#state = 'pumping';
     const outcome = await pump(source, this.#controller, async (value) => {
       await this.#line.outbox.ready();
+      if (!this.#line.isOpen) this.#controller.abort(stopped);
       if (this.#controller.signal.aborted) return;
       const invalid = this.#line.invalid();
       if (invalid) throw invalid;
