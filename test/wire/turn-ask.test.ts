@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, chunk, done, finish, gate, text as piece, refusal, stream } from '../support/provider.ts';
-import { reasonOf, type SocketClient } from '../support/stock.ts';
+import { failureOf, reasonOf, type SocketClient } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
 
 let app: App;
@@ -56,6 +56,16 @@ describe('turns.ask', () => {
     expect(reply.parts).toHaveLength(2);
     const { items } = await ada.conversations.messages.query({ conversationId });
     expect(items[1]).toMatchObject({ id: reply.id, status: 'failed', parts: text('Half') });
+  });
+
+  it('says so when the conversation is deleted meanwhile, and does not ask to be tried again', async () => {
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const requests = app.provider.requests.length;
+    app.provider.script(answer(gate(), 'never'));
+    const asked = failureOf(ada.turns.ask.mutate({ conversationId, parts: text('hello') }));
+    await app.provider.request(requests);
+    await ada.conversations.delete.mutate({ conversationId });
+    expect(await asked).toMatchObject({ reason: 'CONVERSATION_DELETED', retryable: false });
   });
 
   it('checks come before anything is stored', async () => {

@@ -1,3 +1,4 @@
+import { getConversation } from '@parley/db/repository/conversation';
 import { toMessage } from '@parley/db/repository/message';
 import { ParleyError } from '@parley/shared/reason';
 import { type Answer, sendTurnInput } from '@parley/shared/turn';
@@ -13,6 +14,10 @@ export const ask = speaking.input(sendTurnInput).mutation(async ({ ctx, input, s
   const { app } = ctx;
   const sent = await sendTurn(app.turns, app.runner, ctx.owner, input);
   const turn = await waitForEnd(app.turns, app.runner, sent.turn.id, { waitMs, ...(signal && { signal }) });
-  if (!turn) throw new ParleyError('UNAVAILABLE');
+  if (!turn) {
+    // Gone with its conversation, or longer on its way than anybody waits.
+    await getConversation(app.db, ctx.owner, input.conversationId);
+    throw new ParleyError('UNAVAILABLE');
+  }
   return { userMessage: toMessage(sent.message), ...(await replyTo(app.db, turn, ctx.locale)) };
 });
