@@ -1,9 +1,11 @@
-import { ParleyFailure } from '../failure.ts';
+import { TRPCClientError } from '@trpc/client';
+import { failureOf, ParleyFailure } from '../failure.ts';
 import { chat } from './chat.ts';
 import { type Command, CommandFailure, UsageError } from './command.ts';
 import { exportCommand } from './export.ts';
 import { list } from './list.ts';
 import { tokenCommand } from './token-command.ts';
+import { upload } from './upload.ts';
 import { watch } from './watch.ts';
 
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
@@ -11,6 +13,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['watch', watch],
   ['list', list],
   ['export', exportCommand],
+  ['upload', upload],
   ['token', tokenCommand],
 ]);
 
@@ -49,9 +52,9 @@ async function run([name, ...args]: string[]): Promise<number> {
 
 function explain(error: unknown): string {
   if (error instanceof CommandFailure) return error.message;
-  if (error instanceof ParleyFailure) {
-    const trace = error.traceId === undefined ? '' : `, trace ${error.traceId}`;
-    return `${error.message} (${error.reason}${trace})`;
+  if (error instanceof ParleyFailure || error instanceof TRPCClientError) {
+    const { message, reason, traceId } = failureOf(error);
+    return `${message} (${reason}${traceId === undefined ? '' : `, trace ${traceId}`})`;
   }
   return error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : 'failed';
 }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { dataFolder } from '@parley/server/boot/config';
 import { BadEnvironment, readEnvironment } from '@parley/server/boot/env';
 import { createParley, type Parley } from '../connect.ts';
-import type { TokenSource } from '../credential.ts';
+import { Credential, type TokenSource } from '../credential.ts';
 import { isRecord } from '../failure.ts';
 import type { ConnectionState, Transport } from '../link.ts';
 import { CommandFailure, note, UsageError } from './command.ts';
@@ -58,17 +58,22 @@ export function parse<Options extends NonNullable<Parameters<typeof parseArgs>[0
 /** Connects to a server that is there. @throws CommandFailure when none is */
 export async function openSession(values: SessionValues, onState?: (state: ConnectionState) => void): Promise<Parley> {
   const transport = transportOf(values.transport);
+  return createParley({ ...(await findServer(values)), transport, ...(onState && { onState }) });
+}
+
+/** A server that is there, and the headers of a request to it. @throws CommandFailure when none is */
+export async function openHttp(values: SessionValues): Promise<{ url: string; headers: Record<string, string> }> {
+  const { url, token, user } = await findServer(values);
+  return { url, headers: await new Credential(token, user).headers() };
+}
+
+async function findServer(values: SessionValues): Promise<{ url: string; token: TokenSource; user?: string }> {
   const url = urlOf(values.url);
   const token = values.token ?? (process.env.PARLEY_TOKEN || undefined) ?? minted(values);
   await ping(url);
-  return createParley({
-    url,
-    token,
-    transport,
-    // An access token names its user; an API key acts for one.
-    ...(values.user !== undefined && typeof token === 'string' && token.startsWith('pk_') && { user: values.user }),
-    ...(onState && { onState }),
-  });
+  // An access token names its user; an API key acts for one.
+  const isKey = typeof token === 'string' && token.startsWith('pk_');
+  return { url, token, ...(isKey && values.user !== undefined && { user: values.user }) };
 }
 
 /** Says once when the server is lost and once when it is back. */

@@ -1,8 +1,7 @@
-import { reasons } from '@parley/shared/reason';
 import type { AnyTRPCRouter } from '@trpc/server';
 import { z } from 'zod';
-
-type Json = Record<string, unknown>;
+import { errorSchema, type Json } from './openapi-error.ts';
+import { filePaths, fileSchemas } from './openapi-files.ts';
 
 const superjson = (schema: Json): Json => ({
   type: 'object',
@@ -18,26 +17,7 @@ const failure: Json = {
 const failureSchema: Json = {
   type: 'object',
   required: ['error'],
-  properties: {
-    error: superjson({
-      type: 'object',
-      required: ['message', 'code', 'data'],
-      properties: {
-        message: { type: 'string', description: "For people, in the user's language" },
-        code: { type: 'integer' },
-        data: {
-          type: 'object',
-          required: ['reason', 'retryable', 'traceId'],
-          properties: {
-            reason: { enum: reasons },
-            retryable: { type: 'boolean' },
-            traceId: { type: 'string' },
-            details: { type: 'object' },
-          },
-        },
-      },
-    }),
-  },
+  properties: { error: superjson(errorSchema) },
 };
 
 interface Described {
@@ -106,7 +86,7 @@ function operation(path: string, { type, input }: Described): Json {
 /** OpenAPI 3.1 of a router's queries and mutations, for clients in other languages. Made from the schemas that check the calls. */
 export function describeApi(router: AnyTRPCRouter, version: string): Json {
   const paths: Json = {};
-  const schemas: Json = { Failure: failureSchema };
+  const schemas: Json = { Failure: failureSchema, ...fileSchemas };
   for (const [path, procedure] of Object.entries(router._def.procedures)) {
     const described = describe(procedure);
     if (!described) continue;
@@ -120,7 +100,7 @@ export function describeApi(router: AnyTRPCRouter, version: string): Json {
       version,
       description: 'Conversations with an AI agent. Subscriptions are streams of server-sent events on the same paths.',
     },
-    paths,
+    paths: { ...paths, ...filePaths },
     components: {
       schemas,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An access token or an API key' } },

@@ -2,7 +2,9 @@ import { toAttachment } from '@parley/db/repository/attachment';
 import { type Attachment, uploadInput } from '@parley/shared/attachment';
 import { idSchema } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
+import { ParleyError } from '@parley/shared/reason';
 import { bytesInput } from '@parley/shared/voice';
+import { TRPCError } from '@trpc/server';
 import { z } from 'zod';
 import { attach, writeFile } from '../../files/keep.ts';
 import { files } from '../guard.ts';
@@ -15,6 +17,18 @@ interface Upload {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+/** The body of a request, which tRPC breaks off where it becomes too large. */
+async function* whole(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    const isTooLarge = cause instanceof TRPCError && cause.code === 'PAYLOAD_TOO_LARGE';
+    throw isTooLarge
+      ? new ParleyError('PAYLOAD_TOO_LARGE', { details: { most: limits.audioMessageBytes }, cause })
+      : cause;
+  }
 }
 
 /** A `File`, a `Blob` or bytes as stock links send them over HTTP: the body itself. */
@@ -40,7 +54,7 @@ const input = z.union([
   body.transform(
     (sent): Upload => ({
       filename: sent instanceof File ? sent.name : '',
-      content: sent instanceof Blob ? sent.stream() : sent,
+      content: whole(sent instanceof Blob ? sent.stream() : sent),
     }),
   ),
   bytesInput(limits.audioMessageBytes).transform((bytes): Upload => ({ filename: '', content: once(bytes) })),
