@@ -1,4 +1,4 @@
-import type { Tail } from './tail.ts';
+import type { Frame, Tail } from './tail.ts';
 
 /**
  * Above this many bytes the shared JSON is written by reference. Below, one copy into one buffer and one write are cheaper
@@ -10,11 +10,24 @@ const text = 0x81;
 const binary = 0x82;
 
 /**
- * An unmasked, unfragmented WebSocket frame (RFC 6455, section 5.2) holding one subscriber's data message: the first buffer
- * is the subscriber's own, the others are shared. `head` is the JSON up to and including the
- * request id, in ASCII.
+ * One subscriber's data message as a frame. Subscribers whose request ids are the same, as those of clients that make one
+ * subscription are, share it: then a write is all that a further subscriber costs. Never written to.
  */
-export function frameOf(head: string, tail: Tail): readonly [Buffer, ...Uint8Array[]] {
+export function frameOf(head: string, tail: Tail): Frame {
+  const { shared } = tail;
+  if (shared?.head !== head) {
+    tail.shared = { head, frame: undefined };
+    return make(head, tail);
+  }
+  shared.frame ??= make(head, tail);
+  return shared.frame;
+}
+
+/**
+ * An unmasked, unfragmented WebSocket frame (RFC 6455, section 5.2): the first buffer belongs to the head, the others are
+ * those of the tail. `head` is the JSON up to and including the request id, in ASCII.
+ */
+function make(head: string, tail: Tail): Frame {
   const prefix = tail.bytes.length > 0 ? 4 : 0;
   const json = head.length + tail.json.length;
   const payload = prefix + json + tail.byteLength;

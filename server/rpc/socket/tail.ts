@@ -9,7 +9,12 @@ export interface Tail {
   /** Byte strings that follow the JSON in a binary frame; none in a text frame. */
   readonly bytes: readonly Uint8Array[];
   readonly byteLength: number;
+  /** The frame for the head that was asked for last, kept once it has been asked for twice. */
+  shared: { head: string; frame: Frame | undefined } | undefined;
 }
+
+/** Buffers that are one WebSocket frame, in order. */
+export type Frame = readonly [Buffer, ...Uint8Array[]];
 
 interface Tails {
   id: string;
@@ -40,5 +45,5 @@ function make(id: string, event: string, bytes: readonly Uint8Array[]): Tail {
   const json = Buffer.from(`,"result":{"type":"data","data":{"json":{"id":${key},"data":${event}}},"id":${key}}}`);
   let byteLength = 0;
   for (const part of bytes) byteLength += part.length;
-  return { json, bytes, byteLength };
+  return { json, bytes, byteLength, shared: undefined };
 }
