@@ -81,7 +81,9 @@ describe('/openapi.json', () => {
     const refs = [...body.matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path.split('/'));
     expect(refs.length).toBeGreaterThan(0);
     for (const ref of refs) expect(ref.reduce((node, key) => node?.[key], api)).toBeDefined();
-    expect(new Set([...body.matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id)).size).toBe(called.length);
+    const names = [...body.matchAll(/"operationId":"([^"]+)"/g)].map(([, name]) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.length).toBeGreaterThanOrEqual(called.length);
   });
 });
 
