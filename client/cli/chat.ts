@@ -1,4 +1,4 @@
-import type { Event } from '@parley/shared/event';
+import { type Event, isTerminal } from '@parley/shared/event';
 import { textOf } from '@parley/shared/message';
 import type { Parley } from '../connect.ts';
 import type { Conversation } from '../conversation.ts';
@@ -108,6 +108,8 @@ class Talk {
     const answer = new AnswerText(this.#lines.isTyped);
     try {
       for await (const event of turn) {
+        // From its end on there is nothing to interrupt: Ctrl-C leaves.
+        if (isTerminal(event)) this.#speaking = undefined;
         await print(this.#options.json ? `${JSON.stringify(event)}\n` : answer.show(event));
         if (event.type === 'turn.interrupted') this.#tell('⏹ interrupted');
         else if (event.type === 'turn.failed') this.#failed(event.message, event.code);
@@ -159,8 +161,7 @@ class AnswerText {
       this.#bubble = event.bubble;
       return `${before}${this.#isTyped ? 'agent > ' : ''}${event.text}`;
     }
-    const isEnd = event.type === 'turn.completed' || event.type === 'turn.interrupted' || event.type === 'turn.failed';
-    return isEnd ? this.end() : '';
+    return isTerminal(event) ? this.end() : '';
   }
 
   end(): string {
