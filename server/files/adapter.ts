@@ -16,17 +16,18 @@ export interface AdapterOptions {
 
 /** A store on one of Flystorage's adapters. */
 export class AdapterStore implements FileStore {
-  readonly #adapter: StorageAdapter;
+  readonly #adapter: () => StorageAdapter;
   readonly #options: AdapterOptions;
 
-  constructor(adapter: StorageAdapter, options: AdapterOptions = {}) {
+  /** @param adapter Asked for at each operation. */
+  constructor(adapter: () => StorageAdapter, options: AdapterOptions = {}) {
     this.#adapter = adapter;
     this.#options = options;
   }
 
   async write(key: string, content: AsyncIterable<Uint8Array>): Promise<void> {
     await reach(key, async () => {
-      await this.#adapter.write(key, Readable.from(content, { objectMode: false }), {
+      await this.#adapter().write(key, Readable.from(content, { objectMode: false }), {
         ...this.#options.writing,
         // Without one the adapter would guess from the bytes.
         mimeType: 'application/octet-stream',
@@ -38,14 +39,14 @@ export class AdapterStore implements FileStore {
   async read(key: string, range?: ByteRange): Promise<Readable> {
     return await reach(key, async () => {
       if (this.#options.read) return await this.#options.read(key, range);
-      const contents = await this.#adapter.read(key, {});
+      const contents = await this.#adapter().read(key, {});
       const stream = contents instanceof Readable ? contents : Readable.from(contents);
       return range ? Readable.from(part(stream, range), { objectMode: false }) : stream;
     });
   }
 
   async remove(key: string): Promise<void> {
-    await reach(key, () => this.#adapter.deleteFile(key, {}));
+    await reach(key, () => this.#adapter().deleteFile(key, {}));
   }
 
   async close(): Promise<void> {

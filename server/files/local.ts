@@ -8,7 +8,8 @@ import { type ByteRange, FileMissing, type FileStore } from './port.ts';
 
 /** Files in a folder that only this user may enter. */
 export function localStore(folder: string): FileStore {
-  const adapter = new LocalStorageAdapter(folder, { rootDirectoryVisibility: 'private' });
+  // A new one each time: an adapter that once could not make its folder never tries again.
+  const adapter = () => new LocalStorageAdapter(folder, { rootDirectoryVisibility: 'private' });
   const path = (key: string) => join(folder, key);
   return new AdapterStore(adapter, {
     writing: { visibility: 'private', directoryVisibility: 'private' },

@@ -59,7 +59,7 @@ export function s3Store(url: string): FileStore {
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
   const adapter = new AwsS3StorageAdapter(client, { bucket, prefix, region, uploadConfiguration: uploads });
-  return new AdapterStore(adapter, { close: () => client.destroy() });
+  return new AdapterStore(() => adapter, { close: () => client.destroy() });
 }
 
 /** The SDK is the adapter's own, so that there are not two of them. */
