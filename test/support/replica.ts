@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { signToken } from '@parley/server/account/token';
 import type { Checkpoint } from '@parley/server/turn/checkpoint';
 import { freshDatabase } from './database.ts';
@@ -53,7 +55,9 @@ export interface ClusterOptions {
   leaseMs?: number;
   /** What unscripted requests to the provider get, by its names. */
   model?: string;
-  /** A database that is the caller's to drop. */
+  /** A database other than one of the run's. It is dropped at the end as well. */
+  database?: FreshDatabase;
+  /** Another way to it, such as a proxy. */
   databaseUrl?: string;
   env?: Record<string, string>;
 }
@@ -61,7 +65,7 @@ export interface ClusterOptions {
 export interface Cluster {
   database: FreshDatabase;
   provider: Provider;
-  /** `secret` is every replica's, so that a token is good on each. */
+  /** Good on every replica. */
   token(user: string): Promise<string>;
   start(env?: Record<string, string>): Promise<Replica>;
   /** Kills what still runs, and drops the database: that fails when a connection leaked here. */
@@ -81,7 +85,7 @@ process.on('exit', () => {
 /** Servers that share a fresh database, a scripted model and perhaps a Redis. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { redisUrl, leaseMs = 1_000, model = 'echo:12:15' } = options;
-  const database = await freshDatabase();
+  const database = options.database ?? (await freshDatabase());
   const provider = await startProvider();
   const replicas: Replica[] = [];
   return {
@@ -112,6 +116,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       await database.drop();
     },
   };
+}
+
+const run = promisify(execFile);
+
+/** Resolves when the process is stopped, or gone. */
+async function stopped({ pid }: ChildProcess): Promise<void> {
+  for (;;) {
+    const state = await run('ps', ['-o', 'state=', '-p', String(pid)]).catch(() => undefined);
+    if (state === undefined || state.stdout.trim().startsWith('T')) return;
+    await pause(5);
+  }
 }
 
 /** @throws Error with its output when it does not listen */
@@ -176,7 +191,9 @@ async function startReplica(name: string, env: Record<string, string>): Promise<
       const { promise, resolve } = Promise.withResolvers<string>();
       struck.set(fault.step, resolve);
       await ask({ kind: 'fault', fault });
-      return { struck: promise };
+      if (fault.signal !== 'SIGSTOP') return { struck: promise };
+      // It says so just before; to go on while it still runs would be to stop it for ever.
+      return { struck: promise.then((id) => stopped(child).then(() => id)) };
     },
     memory: async () => (await ask({ kind: 'memory' })).bytes,
     signal: (signal) => void child.kill(signal),
