@@ -36,14 +36,19 @@ export function s3Location(url: string): S3Location {
     );
   return {
     bucket,
-    prefix: decodeURIComponent(pathname).replace(/^\/+|\/+$/g, ''),
+    prefix: decode(pathname).replace(/^\/+|\/+$/g, ''),
     region: searchParams.get('region') ?? 'us-east-1',
     endpoint,
-    credentials:
-      username === ''
-        ? undefined
-        : { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) },
+    credentials: username === '' ? undefined : { accessKeyId: decode(username), secretAccessKey: decode(password) },
   };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Error('STORAGE_URL has a % that is not followed by two hexadecimal digits of UTF-8');
+  }
 }
 
 /** Files in a bucket of S3, or of a service that speaks like it. */

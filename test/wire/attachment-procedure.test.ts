@@ -112,7 +112,7 @@ describe('parley upload', () => {
   const session = () => ['--url', app.url, '--user', 'ada', '--tenant', 'acme'];
 
   it('uploads a file and prints its id, or all of it as JSON', async () => {
-    const file = join(app.folder, '..', `${newId()}.png`);
+    const file = join(app.folder, `${newId()}.png`);
     await writeFile(file, png);
     const id = newId();
     const plain = cli(['upload', file, '--id', id, ...session()], { env });
