@@ -1,6 +1,11 @@
 import type { Db } from '@parley/db/connect';
+import { isTransient } from '@parley/db/failure';
 import { type Progress, recordProgress } from '@parley/db/repository/turn';
 import { Fenced } from '../live/port.ts';
+import { sleep } from './sleep.ts';
+
+/** Tries again while the database is away: some nine seconds, as long as it may take to restart. */
+const tries = 13;
 
 /**
  * Records in Postgres what is about to be delivered, where the event log would not survive this process. All turns share
@@ -17,7 +22,7 @@ export class ProgressWriter {
 
   /**
    * Resolves when the progress is recorded.
-   * @throws Fenced when the turn's generation is over
+   * @throws Fenced when the turn's generation is over, or what the database says
    */
   async write(progress: Progress): Promise<void> {
     const waiting = this.#waiting.get(progress.id);
@@ -35,10 +40,7 @@ export class ProgressWriter {
       const batch = [...this.#waiting.values()];
       this.#waiting.clear();
       try {
-        const recorded = await recordProgress(
-          this.#db,
-          batch.map((entry) => entry.progress),
-        );
+        const recorded = await this.#record(batch.map((entry) => entry.progress));
         for (const { progress, done } of batch) {
           if (recorded.has(progress.id)) done.resolve();
           else done.reject(new Fenced(progress.id));
@@ -48,5 +50,16 @@ export class ProgressWriter {
       }
     }
     this.#writing = false;
+  }
+
+  async #record(progress: readonly Progress[]): Promise<Set<string>> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await recordProgress(this.#db, progress);
+      } catch (error) {
+        if (!isTransient(error) || attempt === tries) throw error;
+        await sleep(Math.min(25 * 2 ** attempt, 1_000));
+      }
+    }
   }
 }

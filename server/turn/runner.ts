@@ -147,7 +147,7 @@ export class TurnRunner {
       failure = error;
     }
     if (failure !== undefined && speaker) this.#hush(turn, recorder, speaker);
-    const stopped = await this.#stopped(recorder, abort.signal);
+    const { stopped, fault } = await this.#outcome(recorder, abort.signal);
     if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
     if (stopped === 'lost') return;
     if (stopped === 'deleted' || (stopped === 'handover' && recorder.bubbles.length === 0)) {
@@ -156,7 +156,7 @@ export class TurnRunner {
     }
     if (speaker) timing.speech = speechMetrics(speaker, ports.synthesizer);
     const outcome: Outcome = {
-      ...this.#verdict(stopped, failure, turn),
+      ...this.#verdict(stopped, failure ?? fault, turn),
       bubbles: recorder.bubbles,
       ...(speaker && { spoken: speaker.sentences }),
       metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
@@ -210,16 +210,19 @@ export class TurnRunner {
     return id ? ((await findMessage(this.#ports.db, id)) ?? null) : null;
   }
 
-  /** Waits for what was pushed to be out, and tells whether the turn was stopped from outside. */
-  async #stopped(recorder: Recorder, signal: AbortSignal): Promise<StopKind | undefined> {
+  /**
+   * Waits for what was pushed to be out, and tells whether the turn was stopped from outside. `fault`: not all of it is out,
+   * so that a whole answer was not delivered as one.
+   */
+  async #outcome(recorder: Recorder, signal: AbortSignal): Promise<{ stopped?: StopKind; fault?: unknown }> {
     let fault: unknown = signal.reason;
     try {
       await recorder.settled();
     } catch (error) {
-      if (isFenced(error)) return 'lost';
+      if (isFenced(error)) return { stopped: 'lost' };
       fault ??= error;
     }
-    return fault instanceof Stopped ? fault.kind : undefined;
+    return fault instanceof Stopped ? { stopped: fault.kind } : { fault };
   }
 
   #verdict(stopped: StopKind | undefined, failure: unknown, turn: TurnRow): Pick<Outcome, 'status' | 'code'> {
