@@ -16,6 +16,8 @@ export interface ConnectOptions {
   acquireMs?: number;
   /** Milliseconds that one statement may run. */
   statementMs?: number;
+  /** Given a way to look at the pool, for metrics. */
+  onPool?: (look: () => { total: number; idle: number; waiting: number }) => void;
   /** Told of errors on idle connections, such as a restart of the server. */
   onIdleError?: (error: Error) => void;
 }
@@ -47,6 +49,7 @@ export function connect(connection: Connection, options: ConnectOptions = {}): K
   });
   // Without a listener an error on an idle connection would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));
+  options.onPool?.(() => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }));
   // So would one on a connection that is in use; the query that it breaks rejects anyway.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

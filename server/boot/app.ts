@@ -27,6 +27,7 @@ import { TurnRunner } from '../turn/runner.ts';
 import { Takeover } from '../turn/takeover.ts';
 import { warmTokens } from '../turn/token.ts';
 import type { Config, ProviderConfig } from './config.ts';
+import { metered } from './metered.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
 import { assembleSpeech } from './voice.ts';
 
@@ -46,14 +47,18 @@ export interface Running {
 /** Wires a server together: the only place that names implementations. `connection` is where its PostgreSQL is. */
 export async function assemble(config: Config, connection: Connection, logger: Logger): Promise<Running> {
   const replica = newId();
+  let databasePool: PoolLook | undefined;
   const db = connect(connection, {
     poolSize: config.poolSize,
+    onPool: (look) => {
+      databasePool = look;
+    },
     onIdleError: (error) => logger.warn({ error: error.name }, 'database connection lost'),
   });
   const redis = config.redisUrl === undefined ? undefined : redisConnections(config.redisUrl);
   try {
     await migrate(db);
-    return await wire(config, connection, logger, { replica, db, redis });
+    return await wire(config, connection, logger, { replica, db, redis, databasePool });
   } catch (error) {
     await redis?.close();
     await db.destroy();
@@ -68,14 +73,32 @@ function modelOf(llm: ProviderConfig): ModelConfig {
   return { provider: 'openai', model, baseURL, apiKey };
 }
 
+interface Stores {
+  replica: string;
+  db: Db;
+  redis: RedisConnections | undefined;
+  databasePool: PoolLook | undefined;
+}
+
+type PoolLook = () => { total: number; idle: number; waiting: number };
+
 async function wire(
   config: Config,
   connection: Connection,
   logger: Logger,
-  { replica, db, redis }: { replica: string; db: Db; redis: RedisConnections | undefined },
+  { replica, db, redis, databasePool }: Stores,
 ): Promise<Running> {
-  const log: LogStore = redis ? new RedisLog(redis) : new MemoryLog();
-  const page = createMetrics({ eventLogHealthy: () => log.healthy() }, { process: true });
+  const store: LogStore = redis ? new RedisLog(redis) : new MemoryLog();
+  const feed = new Feed(store);
+  const page = createMetrics(
+    {
+      eventLogHealthy: () => store.healthy(),
+      subscriptions: () => feed.size,
+      ...(databasePool && { databasePool }),
+    },
+    { process: true },
+  );
+  const log = metered(store, (events) => page.metrics.events(events));
   const near: HistoryCache = new MemoryHistory();
   const history = new HistoryReader({
     caches: redis ? [near, new RedisHistory(redis.command)] : [near],
@@ -103,7 +126,6 @@ async function wire(
   const takeover = new Takeover(turns, runner);
   const sweep = new FileSweep({ db, files, logger });
   const voice = speech.voice(turns, runner);
-  const feed = new Feed(log);
   const credentials = new Credentials({
     db,
     verifiers: await verifiersFor(config.auth.trust),
@@ -152,6 +174,7 @@ async function wire(
     metrics: page,
     async checkReady() {
       if (draining) throw new Error('draining');
+      if (!log.healthy()) throw new Error('the event log cannot be reached');
       await db.selectFrom('tenants').select('id').limit(1).execute();
     },
     async drain() {

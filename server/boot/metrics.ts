@@ -7,7 +7,6 @@ export interface Metrics {
   firstDelta(seconds: number): void;
   modelAttempts(count: number): void;
   /** `change`: 1 when one opens, -1 when it closes. */
-  subscriptions(change: 1 | -1): void;
   sockets(change: 1 | -1): void;
   events(count: number): void;
   historyCache(result: 'hit' | 'miss'): void;
@@ -20,6 +19,8 @@ export interface Observed {
   /** Whether the event log's store can be reached. */
   eventLogHealthy?: () => boolean;
   databasePool?: () => { total: number; idle: number; waiting: number };
+  /** Open subscriptions. */
+  subscriptions?: () => number;
 }
 
 export interface MetricsPage {
@@ -46,13 +47,22 @@ export function createMetrics(observed: Observed = {}, options: { process?: bool
   const duration = histogram('turn_duration_seconds', 'From acceptance to the end of a turn.', long);
   const first = histogram('first_delta_seconds', 'From acceptance to the first text of an answer.', quick);
   const attempts = histogram('model_attempts', 'How often a model was asked for one answer.', [1, 2, 3, 5, 10]);
-  const subscriptions = gauge('subscriptions', 'Open subscriptions.');
   const sockets = gauge('sockets', 'Open WebSockets.');
   const events = counter('events_total', 'Events that were appended to the log.', []);
   const cache = counter('history_cache_total', 'Reads of the history cache, by result.', ['result']);
   const errors = counter('errors_total', 'Errors that were answered, by reason.', ['reason']);
 
-  const { eventLogHealthy, databasePool } = observed;
+  const { eventLogHealthy, databasePool, subscriptions } = observed;
+  if (subscriptions) {
+    new Gauge({
+      name: 'parley_subscriptions',
+      help: 'Open subscriptions.',
+      registers,
+      collect() {
+        this.set(subscriptions());
+      },
+    });
+  }
   if (eventLogHealthy) {
     new Gauge({
       name: 'parley_event_log_healthy',
@@ -89,7 +99,6 @@ export function createMetrics(observed: Observed = {}, options: { process?: bool
       },
       firstDelta: (seconds) => first.observe(seconds),
       modelAttempts: (count) => attempts.observe(count),
-      subscriptions: (change) => subscriptions.inc(change),
       sockets: (change) => sockets.inc(change),
       events: (count) => events.inc(count),
       historyCache: (result) => cache.inc({ result }),

@@ -59,6 +59,7 @@ describe('the log', () => {
 describe('the metrics', () => {
   it('tell what was told', async () => {
     const { metrics, text } = createMetrics({
+      subscriptions: () => 1,
       eventLogHealthy: () => false,
       databasePool: () => ({ total: 5, idle: 2, waiting: 1 }),
     });
@@ -66,9 +67,6 @@ describe('the metrics', () => {
     metrics.turnEnded({ status: 'completed', seconds: 1 });
     metrics.firstDelta(0.002);
     metrics.modelAttempts(2);
-    metrics.subscriptions(1);
-    metrics.subscriptions(1);
-    metrics.subscriptions(-1);
     metrics.sockets(1);
     metrics.events(40);
     metrics.historyCache('hit');

@@ -1,0 +1,18 @@
+import type { LogStore } from '../live/port.ts';
+
+/** A log that tells how many events were appended to it. */
+export function metered(log: LogStore, count: (events: number) => void): LogStore {
+  return {
+    async append(append) {
+      const batch = await log.append(append);
+      count(batch.events.length);
+      return batch;
+    },
+    head: (conversationId) => log.head(conversationId),
+    read: (conversationId, position, limit) => log.read(conversationId, position, limit),
+    listen: (conversationId, onBatch, onLost) => log.listen(conversationId, onBatch, onLost),
+    forget: (conversationId) => log.forget(conversationId),
+    healthy: () => log.healthy(),
+    close: () => log.close(),
+  };
+}
