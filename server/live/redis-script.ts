@@ -162,20 +162,20 @@ return page
 
 /**
  * Begins a new epoch in place of what is there, for a replica that went on without Redis. ARGV: 4 channel, 5 origin, 6 and 7
- * epoch and seq that it saw last, 8 what the new epoch follows if nobody has appended since, 9 running turn or '',
- * 10 generation, 11 records of its text, 12… turns that have ended. Replies { epoch, 1 if nobody has appended since }.
+ * epoch and seq that it saw last, 8 running turn or '', 9 generation, 10 records of its text, 11… turns that have ended.
+ * Replies { epoch, 1 if nobody has appended since }.
  */
 export const reopenScript = new Script(`${prelude}
 local untouched = m[1] == ARGV[6] and seq == tonumber(ARGV[7])
 local id, mine, answer = turn, generation, whole and turn ~= '' and redis.call('GET', text) or ''
 if not whole then id = '' end
-for i = 12, #ARGV do
+for i = 11, #ARGV do
   mark_turn(ARGV[i], 'ended')
   if ARGV[i] == id then id = '' end
 end
-if ARGV[9] ~= '' and not fenced(ARGV[9], tonumber(ARGV[10])) then
-  id, mine, answer = ARGV[9], tonumber(ARGV[10]), ARGV[11]
-  mark_turn(id, ARGV[10])
+if ARGV[8] ~= '' and not fenced(ARGV[8], tonumber(ARGV[9])) then
+  id, mine, answer = ARGV[8], tonumber(ARGV[9]), ARGV[10]
+  mark_turn(id, ARGV[9])
 end
 renew()
 if id ~= '' then
@@ -184,6 +184,6 @@ if id ~= '' then
 end
 save()
 keep()
-redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. epoch .. ' 1 ' .. (untouched and ARGV[8] or '') .. '\\n')
+redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. epoch .. ' 1 \\n')
 return { epoch, untouched and 1 or 0 }
 `);

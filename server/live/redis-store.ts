@@ -117,7 +117,7 @@ export class RedisStore {
     const reply = list(
       await this.#run(reopenScript, conversationId, position, [
         ...[this.channel(conversationId), this.#options.origin, seen?.epoch ?? '', seen?.seq ?? -1],
-        ...[positionText(position), running?.turnId ?? '', running?.generation ?? 0],
+        ...[running?.turnId ?? '', running?.generation ?? 0],
         ...[recordsOfBubbles(running?.bubbles ?? []), ...ended],
       ]),
     );

@@ -55,9 +55,8 @@ export class Ring {
       throw new Fenced(`turn ${turn.id} is over for this owner`);
   }
 
-  /** @throws Fenced */
+  /** Appends what has been admitted. */
   append(append: Append): Batch {
-    this.admit(append.turn);
     const batch: Batch = { epoch: this.epoch, first: this.seq + 1, events: append.events };
     if (this.#follows && this.seq === 0) batch.follows = this.#follows;
     this.#shown = true;

@@ -72,6 +72,20 @@ describe('event log in a Redis that fails', () => {
     expect((await here.log.head(id)).running?.bubbles).toEqual([story.text]);
   });
 
+  it('flushed twice: who joined a log that knew no turn does not go on without the beginning (guard: what a new log follows)', async () => {
+    await bench.admin.flushall();
+    const { epoch } = await here.log.head(id);
+    const early = here.watch(id, eventId(epoch, 0));
+    for (let i = 1; i <= 4; i++) {
+      await here.log.append(note(id));
+      await early.until(({ seen }) => seen.length === i);
+    }
+    await bench.admin.flushall();
+    await story.tell();
+    await early.until(({ text }) => text !== '');
+    expect(early.text).toBe(story.text);
+  });
+
   it('has evicted the text of the answer: does not take it for empty (guard: the length of the text)', async () => {
     await bench.admin.del(`${prefix}{${id}}:text`);
     await story.tell();
@@ -80,15 +94,14 @@ describe('event log in a Redis that fails', () => {
   });
 
   it('comes back with a copy of the past: numbers no event twice (guard: what is known to have been)', async () => {
-    const meta = `${prefix}{${id}}:meta`;
-    const text = `${prefix}{${id}}:text`;
-    const past = { meta: await bench.admin.hgetall(meta), text: (await bench.admin.get(text)) ?? '' };
+    const keys = await bench.admin.keys('*');
+    const past = await Promise.all(keys.map((key) => bench.admin.dumpBuffer(key)));
     await story.tell(2);
     await both();
-    await bench.admin.hset(meta, past.meta);
-    await bench.admin.set(text, past.text);
+    for (const [i, key] of keys.entries()) await bench.admin.restore(key, 60_000, past[i] ?? '', 'REPLACE');
     await story.tell();
     await both();
+    expect(bench.losses).toEqual([]);
     const late = there.watch(id, own.ids.at(-1));
     await story.end();
     for (const watcher of [own, other, late]) await watcher.until(({ types }) => types.at(-1) === 'turn.completed');
@@ -122,6 +135,17 @@ describe('event log in a Redis that fails', () => {
     redis.kill('SIGCONT');
     await both();
     // What the other replica appended alone is in no log any more; a gap stands in for it.
+    await own.until(({ types, gaps }) => gaps > 0 || types.includes('conversation.ended'));
+    await story.tell();
+    await both();
+  });
+
+  it('lost to one replica only: it does not go on past what another has appended meanwhile (guard: what a new epoch follows)', async () => {
+    bench.connections[0].command.disconnect(true);
+    await story.tell();
+    await own.until(({ text }) => text === story.text);
+    await there.log.append(note(id));
+    // As an event when Redis was back before, else as a gap.
     await own.until(({ types, gaps }) => gaps > 0 || types.includes('conversation.ended'));
     await story.tell();
     await both();

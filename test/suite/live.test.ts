@@ -40,6 +40,26 @@ describe('event log in memory', () => {
     await log.close();
   });
 
+  it('gives what was appended while a subscription was being made (guard: it listens before it reads)', async () => {
+    const open = Promise.withResolvers<void>();
+    class Slow extends MemoryLog {
+      override async listen(...call: Parameters<MemoryLog['listen']>): Promise<() => void> {
+        await open.promise;
+        return super.listen(...call);
+      }
+    }
+    const log = new Slow();
+    const id = newId();
+    const { epoch } = await log.append(note(id));
+    const watcher = new Replica(log).watch(id, eventId(epoch, 1));
+    // Long enough for one that does not wait to have read to the end.
+    for (let i = 0; i < 100; i++) await log.head(id);
+    await log.append(note(id));
+    open.resolve();
+    await watcher.until(({ seen }) => seen.length === 1);
+    await log.close();
+  });
+
   it('refuses more writers of one conversation than it has places for', async () => {
     const log = new MemoryLog();
     const id = newId();
