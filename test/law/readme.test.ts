@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const scripts: Record<string, string> = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts;
+
+describe('the README', () => {
+  it('shows the example that a test runs, to the letter', () => {
+    const example = readFileSync(join(root, 'test/example/ten-lines.ts'), 'utf8');
+    expect(readme).toContain(`\`\`\`ts\n${example}\`\`\``);
+    expect(
+      example
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '').length,
+    ).toBeLessThanOrEqual(10);
+  });
+
+  it('names only commands that exist', () => {
+    const named = [...readme.matchAll(/npm (?:run )?(?:-s )?([a-z]+)(?: -- ([a-z]+))?/g)];
+    expect(named.length).toBeGreaterThan(8);
+    const commands = readFileSync(join(root, 'client/cli/main.ts'), 'utf8');
+    for (const [, script = '', command] of named) {
+      expect(Object.keys(scripts)).toContain(script);
+      if (command) expect(commands).toContain(`['${command}', `);
+    }
+  });
+
+  it('names only rooms that exist', () => {
+    const rooms = readme.match(/```\n(shared\/[\s\S]*?)```/)?.[1] ?? '';
+    for (const [, room = ''] of rooms.matchAll(/^(\w+)\/ /gm))
+      expect(() => readFileSync(join(root, room, 'package.json'))).not.toThrow();
+    expect(rooms).not.toBe('');
+  });
+});
