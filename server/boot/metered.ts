@@ -9,6 +9,7 @@ export function metered(log: LogStore, count: (events: number) => void): LogStor
       return batch;
     },
     head: (conversationId) => log.head(conversationId),
+    claim: (conversationId, turn) => log.claim(conversationId, turn),
     read: (conversationId, position, limit) => log.read(conversationId, position, limit),
     listen: (conversationId, onBatch, onLost) => log.listen(conversationId, onBatch, onLost),
     forget: (conversationId) => log.forget(conversationId),

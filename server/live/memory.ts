@@ -54,6 +54,12 @@ export class MemoryLog implements LogStore {
     return this.#ring(conversationId).head;
   }
 
+  async claim(conversationId: string, turn: { id: string; generation: number }): Promise<Head> {
+    const ring = this.#ring(conversationId);
+    ring.claim(turn);
+    return ring.head;
+  }
+
   async read(conversationId: string, position: Position, limit: number): Promise<readonly Batch[] | 'gone'> {
     return this.#find(conversationId)?.ring?.read(position, limit) ?? 'gone';
   }

@@ -60,6 +60,11 @@ export interface LogStore {
   /** The end of the log; makes an empty one where there is none, so that a position can be given out. */
   head(conversationId: string): Promise<Head>;
   /**
+   * As `head`, for a new owner of a turn: from here on older generations of it are fenced, so that what the head tells of
+   * its answer is all that they will ever have delivered.
+   */
+  claim(conversationId: string, turn: { id: string; generation: number }): Promise<Head>;
+  /**
    * Events after `position`, at most `limit` and at most about 256 KB (at least one batch when there is any), oldest first;
    * 'gone' when not all of them are there any more, or `position` is of another epoch or beyond the end.
    */

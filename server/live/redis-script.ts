@@ -131,12 +131,22 @@ redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. epoch .. ' ' .. string.format('
 return { 'OK', epoch, first, fresh and 1 or 0 }
 `);
 
-/** Replies: { epoch, seq, turn or '', generation, start or '', records of the text }. */
+/**
+ * ARGV: 4 a turn that has a new owner, or '', 5 its generation: older ones are fenced. Replies { epoch, seq, turn or '',
+ * generation, start or '', records of the text }.
+ */
 export const headScript = new Script(`${prelude}
 if epoch == '0' then
   renew()
   save()
   keep()
+end
+if ARGV[4] ~= '' then
+  local over, at = fenced(ARGV[4], tonumber(ARGV[5]))
+  if not over and at ~= ARGV[5] then
+    mark_turn(ARGV[4], ARGV[5])
+    keep()
+  end
 end
 return { epoch, seq, turn, generation, tostring(start), turn ~= '' and redis.call('GET', text) or '' }
 `);

@@ -69,8 +69,9 @@ export class RedisStore {
     }
   }
 
-  async head(conversationId: string, known: Known): Promise<Head> {
-    const reply = list(await this.#run(headScript, conversationId, known, []));
+  /** @param turn One that has a new owner: its older generations are fenced. */
+  async head(conversationId: string, known: Known, turn?: { id: string; generation: number }): Promise<Head> {
+    const reply = list(await this.#run(headScript, conversationId, known, [turn?.id ?? '', turn?.generation ?? 0]));
     const [epoch, seq, turnId, generation, start, records] = reply;
     const id = text(turnId);
     const running: Running | null =

@@ -93,15 +93,12 @@ export class RedisLog implements LogStore {
     });
   }
 
-  async head(conversationId: string): Promise<Head> {
-    const known = this.#known.get(conversationId);
-    const head = await this.#attempt(conversationId, () => this.#store.head(conversationId, known));
-    if (!head) {
-      this.#detach(conversationId);
-      return this.#memory.head(conversationId);
-    }
-    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] }, head.running?.turnId);
-    return head;
+  head(conversationId: string): Promise<Head> {
+    return this.#head(conversationId);
+  }
+
+  claim(conversationId: string, turn: { id: string; generation: number }): Promise<Head> {
+    return this.#head(conversationId, turn);
   }
 
   async read(conversationId: string, position: Position, limit: number): Promise<readonly Batch[] | 'gone'> {
@@ -145,6 +142,17 @@ export class RedisLog implements LogStore {
     this.#listening.clear();
     await this.#probing;
     await this.#memory.close();
+  }
+
+  async #head(conversationId: string, turn?: { id: string; generation: number }): Promise<Head> {
+    const known = this.#known.get(conversationId);
+    const head = await this.#attempt(conversationId, () => this.#store.head(conversationId, known, turn));
+    if (!head) {
+      this.#detach(conversationId);
+      return turn ? this.#memory.claim(conversationId, turn) : this.#memory.head(conversationId);
+    }
+    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] }, head.running?.turnId);
+    return head;
   }
 
   async #write(append: Append): Promise<Batch> {

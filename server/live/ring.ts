@@ -49,6 +49,11 @@ export class Ring {
     return [...this.#fences].filter(([, generation]) => generation === Number.POSITIVE_INFINITY).map(([id]) => id);
   }
 
+  /** From here on older generations of the turn are fenced. */
+  claim(turn: { id: string; generation: number }): void {
+    if (turn.generation > (this.#fences.get(turn.id) ?? 0)) this.#fence(turn.id, turn.generation);
+  }
+
   /** @throws Fenced */
   admit(turn: Append['turn']): void {
     if (turn && turn.generation < (this.#fences.get(turn.id) ?? 0))

@@ -77,7 +77,8 @@ export class Takeover {
   async #resume(turn: TakenOver, claimedAt: number): Promise<void> {
     const { db, log, logger } = this.#ports;
     checkpoint('takeover.claimed', turn.id);
-    const head = await log.head(turn.conversation_id);
+    // First: an owner before this one may wake up in the middle of an append.
+    const head = await log.claim(turn.conversation_id, turn);
     const logged = head.running?.turnId === turn.id ? head.running.bubbles : undefined;
     const recorded = await findProgress(db, turn.id);
     const delivered = longer(logged ?? [], recorded ?? []);
