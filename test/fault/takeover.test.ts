@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answer, gate } from '../support/provider.ts';
+import type { Fault } from '../support/replica.ts';
+import { sharedRedis } from '../support/shared-redis.ts';
+import { type Crew, startCrew } from './crew.ts';
+
+// Properties 3 and 4: what happens to a turn whose next owner dies too, and to one whose first owner comes back in between.
+
+let crew: Crew;
+beforeAll(async () => {
+  crew = await startCrew({ redisUrl: sharedRedis().url });
+});
+afterAll(() => crew.stop());
+
+describe('the replica that takes a turn over', () => {
+  // Guard: a takeover is a claim with a lease like any other.
+  it.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)(
+    'and gets a %s itself leaves it to the next',
+    {
+      timeout: 60_000,
+    },
+    async (signal) => {
+      const first = await crew.start();
+      const second = await crew.start();
+      const replicas = [first, second];
+      const conversationId = await crew.conversation(first);
+      const watcher = await crew.watch(conversationId, replicas);
+      const message = crew.message(conversationId);
+      const { struck } = await first.fault({ step: 'delta.first', signal: 'SIGKILL', id: message.turnId });
+      const taken = await second.fault({ step: 'takeover.claimed', signal, id: message.turnId });
+      await message.attempt(first);
+      await struck;
+      await taken.struck;
+      const third = await crew.start();
+      replicas.push(third);
+      expect(await message.to(third)).toBe('duplicate');
+      const far = await crew.watch(conversationId, [third]);
+      await expect
+        .poll(async () => (await (await crew.client(third)).turns.get.query({ turnId: message.turnId })).status, {
+          timeout: 30_000,
+        })
+        .toBe('failed');
+      if (signal === 'SIGSTOP') second.signal('SIGCONT');
+      if (signal !== 'SIGKILL') expect(await second.terminate()).toBe(0);
+      await watcher.end(message.turnId);
+      const next = crew.message(conversationId, 'and now');
+      await next.to(third);
+      await Promise.all([watcher.end(next.turnId), far.end(next.turnId)]);
+      await crew.judge([conversationId]);
+      await third.kill();
+    },
+  );
+
+  // Guard: `#resume` closes the log to older owners before it looks at what they delivered.
+  it('has closed the log to the owner before it, wherever that one wakes up', { timeout: 60_000 }, async () => {
+    const first = await crew.start();
+    const second = await crew.start({ LEASE_MS: '20000' });
+    const conversationId = await crew.conversation(second);
+    const watchers = await Promise.all([first, second].map((replica) => crew.watch(conversationId, [replica, second])));
+    const hold = gate();
+    crew.provider.script(answer(hold, 'Twice ', 'said.'));
+    const message = crew.message(conversationId);
+    await message.to(first);
+    await Promise.all(watchers.map((watcher) => watcher.find(({ type }) => type === 'message.saved')));
+    // The first owner stops when its next append is under way, the second one when its own is.
+    const stop: Fault = { step: 'append.before', signal: 'SIGSTOP', id: message.turnId };
+    const [before, after] = await Promise.all([first.fault(stop), second.fault(stop)]);
+    hold.release();
+    await before.struck;
+    await after.struck;
+    first.signal('SIGCONT');
+    expect(await first.terminate()).toBe(0);
+    second.signal('SIGCONT');
+    await Promise.all(watchers.map((watcher) => watcher.end(message.turnId)));
+    await crew.judge([conversationId]);
+    await second.kill();
+  });
+});
+
+describe('a conversation that is deleted', () => {
+  // Guard: the row that says so stays until all else is erased; any replica's sweep goes on with it.
+  it.each([
+    ['erase.before', 'SIGKILL'],
+    ['erase.middle', 'SIGKILL'],
+    ['erase.middle', 'SIGSTOP'],
+    ['erase.middle', 'SIGTERM'],
+  ] as const)('is erased although its replica gets a signal: at %s a %s', { timeout: 60_000 }, async (step, signal) => {
+    const first = await crew.start();
+    const second = await crew.start();
+    const conversationId = await crew.conversation(first);
+    const watcher = await crew.watch(conversationId, [second]);
+    const message = crew.message(conversationId, 'to be forgotten');
+    await message.to(first);
+    await watcher.end(message.turnId);
+    const { struck } = await first.fault({ step, signal, id: conversationId });
+    const { conversations } = await crew.client(first);
+    const deleted = conversations.delete.mutate({ conversationId }).catch(() => undefined);
+    await struck;
+    await watcher.find(({ type }) => type === 'conversation.deleted');
+    const { db } = crew.database;
+    const left = () => db.selectFrom('conversations').select('id').where('id', '=', conversationId).execute();
+    await expect.poll(left, { timeout: 30_000 }).toEqual([]);
+    if (signal === 'SIGSTOP') first.signal('SIGCONT');
+    if (signal !== 'SIGKILL') expect(await first.terminate()).toBe(0);
+    await deleted;
+    expect(
+      await db.selectFrom('messages').select('id').where('conversation_id', '=', conversationId).execute(),
+    ).toEqual([]);
+    const { Redis } = await import('ioredis');
+    const redis = new Redis(sharedRedis().url);
+    expect(await redis.keys(`*${conversationId}*`)).toEqual([]);
+    redis.disconnect();
+    await second.kill();
+  });
+});
