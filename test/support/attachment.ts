@@ -79,7 +79,12 @@ const failure = z.object({
   error: z.object({
     message: z.string(),
     code: z.number(),
-    data: z.object({ reason: z.string(), retryable: z.boolean(), traceId: z.string(), details: z.unknown().optional() }),
+    data: z.object({
+      reason: z.string(),
+      retryable: z.boolean(),
+      traceId: z.string(),
+      details: z.unknown().optional(),
+    }),
   }),
 });
 
