@@ -20,6 +20,8 @@ export type Handler<Job, Answer> = (
 /** The inside of a thread of `Threads`: loads once, at the first job, then does one job after the other. */
 export function serve<Job, Answer>(load: () => Promise<Handler<Job, Answer>>): void {
   const port = parentPort;
+  // Decoders print what they think of their input, which is a user's.
+  for (const level of ['debug', 'error', 'info', 'log', 'warn'] as const) console[level] = () => undefined;
   if (port === null) throw new Error('this module runs in a worker thread');
   let loaded: Promise<Handler<Job, Answer>> | undefined;
   port.on('message', async ({ id, job, stop }: Task<Job>) => {

@@ -111,13 +111,8 @@ export class Threads<Job, Answer> {
     const worker = new Worker(module, {
       name,
       execArgv: [],
-      // Decoders print what they think of their input.
-      stdout: true,
-      stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 16 },
     });
-    worker.stdout.resume();
-    worker.stderr.resume();
     worker.unref();
     const thread: Thread<Job, Answer> = { worker, running: undefined };
     worker.on('message', (outcome: Outcome<Answer>) => this.#finish(thread, outcome));

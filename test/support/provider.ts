@@ -146,7 +146,8 @@ export async function startProvider(): Promise<Provider> {
   };
 }
 
-async function play(script: Script, response: ServerResponse, closed: AbortSignal): Promise<void> {
+/** Sends an answer as its script says, until it is through or the client has closed. */
+export async function play(script: Script, response: ServerResponse, closed: AbortSignal): Promise<void> {
   response.writeHead(script.status ?? 200, { 'content-type': 'text/event-stream', ...script.headers });
   response.flushHeaders();
   const left = new Promise<void>((resolve) => closed.addEventListener('abort', () => resolve(), { once: true }));

@@ -94,6 +94,7 @@ class Connection {
   #timer: NodeJS.Timeout | undefined;
   #body: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
   hasBegun = false;
+  #isRead = false;
 
   constructor(outer: AbortSignal, limits: Deadlines, reason: Unavailable) {
     this.#outer = outer;
@@ -120,14 +121,16 @@ class Connection {
     clearTimeout(this.#total);
     this.#outer.removeEventListener('abort', this.#onOuter);
     // An answer that was read to its end leaves its connection to the next request.
-    this.#body?.cancel().catch(() => undefined);
-    this.#abort.abort();
+    if (!this.#isRead) this.#abort.abort();
   }
 
   async *#read(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     for (;;) {
       const next = await this.#inTime(this.#body?.read() ?? Promise.resolve(undefined));
-      if (next === undefined || next.done) return;
+      if (next === undefined || next.done) {
+        this.#isRead = true;
+        return;
+      }
       if (next.value.length === 0) continue;
       this.hasBegun = true;
       // The time of whoever reads is not the service's.

@@ -1,5 +1,5 @@
-import { Stream } from 'openai/streaming';
 import { SpeechError, type Transcriber, type TranscriptPart } from '../port.ts';
+import { eventData } from './events.ts';
 import { type Answer, type ServiceOptions, speechService } from './service.ts';
 import { wavFile } from './wav.ts';
 
@@ -50,49 +50,38 @@ function read(answer: Answer): AsyncGenerator<TranscriptPart, void> {
 async function* readJson(pieces: Answer['pieces']): AsyncGenerator<TranscriptPart, void> {
   const whole: Uint8Array[] = [];
   for await (const piece of bounded(pieces)) whole.push(piece);
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.concat(whole).toString());
-  } catch (cause) {
-    throw noTranscript('the transcript is malformed', cause);
-  }
-  const text = textOf(json, 'text');
+  const text = textOf(parse(Buffer.concat(whole).toString()), 'text');
   if (text === undefined) throw noTranscript('there is no transcript in the answer');
   yield { type: 'final', text };
 }
 
 /** Success is only what the service calls done, however orderly the stream ends. */
 async function* readEvents(pieces: Answer['pieces']): AsyncGenerator<TranscriptPart, void> {
-  const events = Stream.fromSSEResponse<unknown>(new Response(bodyOf(bounded(pieces))), new AbortController());
   let text = '';
-  try {
-    for await (const event of events) {
-      const type = textOf(event, 'type');
-      if (type === 'transcript.text.delta') {
-        text += textOf(event, 'delta') ?? '';
-        yield { type: 'partial', text };
-      } else if (type === 'transcript.text.done') {
-        yield { type: 'final', text: textOf(event, 'text') ?? text };
-        return;
-      }
+  for await (const data of eventData(bounded(pieces))) {
+    if (data === '[DONE]') break;
+    const event = parse(data);
+    const type = textOf(event, 'type');
+    if (type === 'transcript.text.delta') {
+      text += textOf(event, 'delta') ?? '';
+      yield { type: 'partial', text };
+    } else if (type === 'transcript.text.done') {
+      // Some services leave the stream open after it: nobody waits for its end.
+      yield { type: 'final', text: textOf(event, 'text') ?? text };
+      return;
+    } else if (type === 'error' || typeof event !== 'object' || event === null || 'error' in event) {
+      throw noTranscript('the service reports an error in the transcript');
     }
-  } catch (error) {
-    throw error instanceof SyntaxError ? noTranscript('an event of the transcript is malformed', error) : error;
   }
   throw noTranscript('the transcript broke off');
 }
 
-function bodyOf(pieces: Answer['pieces']): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await pieces.return();
-    },
-  });
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw noTranscript('the transcript is malformed', cause);
+  }
 }
 
 async function* bounded(pieces: Answer['pieces']): Answer['pieces'] {
