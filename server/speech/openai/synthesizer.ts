@@ -1,5 +1,5 @@
 import { SpeechError, type Synthesizer } from '../port.ts';
-import { type Answer, type ServiceOptions, speechService } from './service.ts';
+import { type Answer, type ServiceOptions, speechService } from './ask.ts';
 import { wavBody } from './wav.ts';
 
 export interface OpenaiSynthesizerOptions extends ServiceOptions {

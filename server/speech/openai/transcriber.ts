@@ -1,6 +1,6 @@
 import { SpeechError, type Transcriber, type TranscriptPart } from '../port.ts';
+import { type Answer, type ServiceOptions, speechService } from './ask.ts';
 import { eventData } from './events.ts';
-import { type Answer, type ServiceOptions, speechService } from './service.ts';
 import { wavFile } from './wav.ts';
 
 export interface OpenaiTranscriberOptions extends ServiceOptions {
