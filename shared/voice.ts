@@ -29,7 +29,8 @@ const recording = {
   /** Samples per second; required for `pcm_s16le`. */
   sampleRate: z.int().min(8_000).max(192_000).optional(),
   durationMs: z.number().positive().optional(),
-  data: bytesInput(limits.segmentBytes),
+  /** More than `segmentBytes` is `PAYLOAD_TOO_LARGE`, which only its decoder says. */
+  data: bytesInput(limits.audioMessageBytes),
 };
 
 const name = z.string().trim().min(1).max(200);

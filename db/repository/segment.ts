@@ -85,9 +85,11 @@ export interface NewSegment {
   durationMs: number | null;
   sha256: Buffer;
   data: Uint8Array;
+  /** `failed` when it cannot be decoded: nobody is to transcribe it. */
+  status: 'stored' | 'failed';
 }
 
-/** Stores a segment with its sound, claimed for this replica to transcribe; in place of one that failed. */
+/** Stores a segment with its sound, claimed for this replica if it is to be transcribed; in place of one that failed. */
 export async function putSegment(
   trx: Trx,
   owner: Owner,
@@ -115,8 +117,8 @@ export async function putSegment(
       sample_rate: segment.sampleRate,
       duration_ms: segment.durationMs,
       sha256: segment.sha256,
-      status: 'stored',
-      claimed_until: soon(claimMs),
+      status: segment.status,
+      claimed_until: segment.status === 'stored' ? soon(claimMs) : null,
     })
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -16,9 +16,6 @@ import { millisecondsOf, transcribe } from './transcribe.ts';
 const parallel = 4;
 /** Decoded sounds that wait; of further ones only the row waits, and the sound is read again. */
 const mostHeld = 8;
-/** How long a segment stays this replica's without a renewal, and how often that is renewed. */
-export const claimMs = 10_000;
-const renewMs = claimMs / 4;
 const sweepMs = 1_000;
 const batch = 50;
 const segmentMs = 120_000;
@@ -48,7 +45,7 @@ export class TranscriptionQueue {
 
   start(): void {
     this.#timers = [
-      setInterval(() => void this.#renew(), renewMs),
+      setInterval(() => void this.#renew(), this.#ports.turns.leaseMs / 4),
       setInterval(() => {
         this.#sweeping ??= this.#sweep().finally(() => {
           this.#sweeping = undefined;
@@ -105,8 +102,12 @@ export class TranscriptionQueue {
       this.#report(error);
       result = { status: 'failed', text: null, durationMs: null, sttMs: 0 };
     }
-    if (!(await finishSegment(db, segment.id, result))) return;
-    if (result.status === 'transcribed') await tellPartial(this.#ports, segment.session);
+    const isOurs = await finishSegment(db, segment.id, result);
+    // From here on its client may send it again.
+    this.#mine.delete(segment.id);
+    if (!isOurs) return;
+    if (result.status === 'transcribed')
+      await tellPartial(this.#ports, segment.session).catch((error: unknown) => this.#report(error));
     await advance(this.#ports, segment.session);
   }
 
@@ -119,13 +120,14 @@ export class TranscriptionQueue {
 
   async #renew(): Promise<void> {
     if (this.#mine.size === 0) return;
-    await renewSegments(this.#ports.turns.db, [...this.#mine], claimMs).catch((error: unknown) => this.#report(error));
+    const { db, leaseMs } = this.#ports.turns;
+    await renewSegments(db, [...this.#mine], leaseMs).catch((error: unknown) => this.#report(error));
   }
 
   async #sweep(): Promise<void> {
-    const { db } = this.#ports.turns;
+    const { db, leaseMs } = this.#ports.turns;
     try {
-      for (const row of await claimAbandoned(db, claimMs, batch)) {
+      for (const row of await claimAbandoned(db, leaseMs, batch)) {
         const session = await db
           .selectFrom('voice_sessions')
           .selectAll()

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Trx } from '@parley/db/connect';
 import { getConversation, lockConversation, type Owner } from '@parley/db/repository/conversation';
 import {
   listSegments,
@@ -15,7 +16,7 @@ import { ParleyError } from '@parley/shared/reason';
 import type { SegmentReceipt, SendSegmentInput } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
 import type { VoicePorts } from './ports.ts';
-import { claimMs, type TranscriptionQueue } from './queue.ts';
+import type { TranscriptionQueue } from './queue.ts';
 import { missingOf } from './reconcile.ts';
 import { advance, type Session } from './session.ts';
 import { millisecondsOf } from './transcribe.ts';
@@ -27,7 +28,8 @@ interface Decoded {
 }
 
 type Received =
-  | { kind: 'accepted'; row: SegmentRow; receipt: SegmentReceipt }
+  | { kind: 'accepted'; row: SegmentRow; sound: Sound; receipt: SegmentReceipt }
+  | { kind: 'undecodable' }
   | { kind: 'duplicate'; receipt: SegmentReceipt };
 
 /**
@@ -54,6 +56,7 @@ export async function receiveSegment(
     const row = await lockSession(trx, owner, session, newId());
     const segments = await listSegments(trx, session);
     const same = segments.find((segment) => segment.index === input.index);
+    checkLast(row, segments, input);
     if (same && same.status !== 'failed') {
       if (!same.sha256.equals(sha256)) throw new ParleyError('SEGMENT_CONFLICT', { details: { index: input.index } });
       const lastIndex = await noteLast(trx, session, row, input);
@@ -61,30 +64,42 @@ export async function receiveSegment(
     }
     if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
     checkPlace(row, segments, input, decoded);
+    const lastIndex = await noteLast(trx, session, row, input);
+    const stored = await store(trx, ports, session, same, { input, decoded, sha256 });
+    if (!decoded.sound) return { kind: 'undecodable' };
     const turnId = row.status === 'failed' ? newId() : row.turn_id;
     if (row.status === 'failed') await updateSession(trx, session, { status: 'open', turn_id: turnId, lastCame: true });
-    const lastIndex = await noteLast(trx, session, row, input);
-    const { index, isLast, format, sampleRate = null, data } = input;
-    const stored =
-      same?.sha256.equals(sha256) === true
-        ? same
-        : await putSegment(
-            trx,
-            owner,
-            session,
-            { id: newId(), index, isLast, format, sampleRate, durationMs: decoded.durationMs, sha256, data },
-            claimMs,
-          );
-    if (stored === same) await reviveSegment(trx, same.id, claimMs);
     const receipt = receiptOf('accepted', { ...row, turn_id: turnId }, [...segments, stored], lastIndex);
-    return { kind: 'accepted', row: stored, receipt };
+    return { kind: 'accepted', row: stored, sound: decoded.sound, receipt };
   });
+  if (received.kind === 'undecodable') {
+    await advance(ports, session);
+    throw new ParleyError('TRANSCRIPTION_FAILED', { details: { index: input.index } });
+  }
   if (received.kind === 'accepted') {
     const { id, sample_rate: sampleRate } = received.row;
-    queue.add({ id, session, format: input.format, sampleRate, sound: decoded.sound });
-    if (!decoded.sound) throw new ParleyError('TRANSCRIPTION_FAILED', { details: { index: input.index } });
+    queue.add({ id, session, format: input.format, sampleRate, sound: received.sound });
   } else if (received.receipt.missing.length === 0) await advance(ports, session);
   return received.receipt;
+}
+
+/** The segment's row with its sound: a new one, or the one that failed when its client sends the same again. */
+async function store(
+  trx: Trx,
+  ports: VoicePorts,
+  session: Session,
+  failed: SegmentRow | undefined,
+  { input, decoded, sha256 }: { input: SendSegmentInput; decoded: Decoded; sha256: Buffer },
+): Promise<SegmentRow> {
+  const { leaseMs } = ports.turns;
+  if (failed?.sha256.equals(sha256)) {
+    if (decoded.sound) await reviveSegment(trx, failed.id, leaseMs);
+    return failed;
+  }
+  const { index, isLast, format, sampleRate = null, data } = input;
+  const { sound, durationMs } = decoded;
+  const segment = { id: newId(), index, isLast, format, sampleRate, durationMs, sha256, data };
+  return await putSegment(trx, session.owner, session, { ...segment, status: sound ? 'stored' : 'failed' }, leaseMs);
 }
 
 async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promise<Decoded> {
@@ -100,16 +115,23 @@ async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promis
 
 /** Remembers which segment is the last; the first time, the wait for missing ones begins. */
 async function noteLast(
-  trx: Parameters<typeof lockSession>[0],
+  trx: Trx,
   session: Session,
   row: VoiceSessionRow,
   input: SendSegmentInput,
 ): Promise<number | null> {
   if (!input.isLast) return row.last_index;
-  if (row.last_index !== null && row.last_index !== input.index)
-    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index } });
   if (row.last_index === null) await updateSession(trx, session, { last_index: input.index, lastCame: true });
   return input.index;
+}
+
+/** A recording has one last segment, and none behind it. */
+function checkLast(row: VoiceSessionRow, segments: readonly SegmentRow[], input: SendSegmentInput): void {
+  const lastIndex = row.last_index ?? (input.isLast ? input.index : null);
+  if (lastIndex === null) return;
+  const highest = Math.max(input.index, ...segments.map((segment) => segment.index));
+  if (highest > lastIndex || (input.isLast && input.index !== lastIndex))
+    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index ?? highest } });
 }
 
 function checkPlace(
@@ -118,11 +140,10 @@ function checkPlace(
   input: SendSegmentInput,
   decoded: Decoded,
 ): void {
-  const beyond = row.last_index !== null && input.index > row.last_index;
-  const highest = Math.max(-1, ...segments.map((segment) => segment.index));
-  if (row.status === 'done' || beyond || (input.isLast && highest > input.index))
-    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index ?? highest } });
-  const soFar = segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0);
+  if (row.status === 'done')
+    throw new ParleyError('SEGMENT_CONFLICT', { details: { lastIndex: row.last_index ?? input.index } });
+  const others = segments.filter((segment) => segment.index !== input.index);
+  const soFar = others.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0);
   if (soFar + (decoded.durationMs ?? 0) > limits.voiceSessionSeconds * 1000)
     throw new ParleyError('PAYLOAD_TOO_LARGE', { details: { seconds: limits.voiceSessionSeconds } });
 }

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Db } from '@parley/db/connect';
 import type { Owner } from '@parley/db/repository/conversation';
 import {
   linkSegments,
@@ -42,12 +44,12 @@ export async function advance(ports: VoicePorts, session: Session): Promise<void
       return;
     case 'incomplete':
       if ((await sinceLast(ports.turns.db, session)) >= ports.timing.missingMs)
-        await fail(ports, session, 'SEGMENTS_MISSING', { missing: state.missing });
+        await fail(ports, session, state, 'SEGMENTS_MISSING', { missing: state.missing });
       return;
     case 'failed':
-      return await fail(ports, session, 'TRANSCRIPTION_FAILED', { segments: state.indexes });
+      return await fail(ports, session, state, 'TRANSCRIPTION_FAILED', { segments: state.indexes });
     case 'silent':
-      return await fail(ports, session, 'NO_SPEECH', {});
+      return await fail(ports, session, state, 'NO_SPEECH', {});
     case 'complete':
       return await complete(ports, session, row, state);
   }
@@ -64,28 +66,35 @@ async function look(
     .where('conversation_id', '=', session.conversationId)
     .where('id', '=', session.voiceSessionId)
     .executeTakeFirst();
-  const segments = await listSegments(db, session);
-  return {
-    row,
-    state: reconcile(
-      segments.map((segment) => ({ ...segment, durationMs: segment.duration_ms })),
-      row?.last_index ?? null,
-    ),
-  };
+  return { row, state: await stateOf(db, session, row?.last_index ?? null) };
 }
 
-/** The texts that are known so far, in order, while a recording goes on. */
+async function stateOf(db: Db, session: Session, lastIndex: number | null): Promise<SessionState> {
+  const segments = await listSegments(db, session);
+  return reconcile(
+    segments.map((segment) => ({ ...segment, durationMs: segment.duration_ms })),
+    lastIndex,
+  );
+}
+
+/**
+ * The texts that are known so far, in order, while a recording goes on. Told under the session's lock: each partial knows at
+ * least as much as the one before, and none comes after the turn has begun.
+ */
 export async function tellPartial(ports: VoicePorts, session: Session): Promise<void> {
-  const segments = (await listSegments(ports.turns.db, session)).filter((segment) => segment.status === 'transcribed');
-  if (segments.length === 0) return;
-  await publish(ports.turns, {
-    type: 'transcript.partial',
-    conversationId: session.conversationId,
-    at: Date.now(),
-    voiceSessionId: session.voiceSessionId,
-    text: joinTexts(segments.map((segment) => segment.text ?? '')),
-    durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
-    segments: segments.map((segment) => segment.index),
+  await ports.turns.db.transaction().execute(async (trx) => {
+    const row = await lockSession(trx, session.owner, session, newId());
+    const segments = (await listSegments(trx, session)).filter((segment) => segment.status === 'transcribed');
+    if (row.status !== 'open' || segments.length === 0) return;
+    await publish(ports.turns, {
+      type: 'transcript.partial',
+      conversationId: session.conversationId,
+      at: Date.now(),
+      voiceSessionId: session.voiceSessionId,
+      text: joinTexts(segments.map((segment) => segment.text ?? '')),
+      durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
+      segments: segments.map((segment) => segment.index),
+    });
   });
 }
 
@@ -147,6 +156,7 @@ async function complete(
 async function fail(
   ports: VoicePorts,
   session: Session,
+  state: SessionState,
   code: Reason,
   details: Record<string, number[]>,
 ): Promise<void> {
@@ -160,6 +170,8 @@ async function fail(
     claim: async (trx) => {
       const held = await lockSession(trx, session.owner, session, newId());
       if (held.status !== 'open') return undefined;
+      // A segment may have come since: whoever took it goes on from there.
+      if (!isDeepStrictEqual(await stateOf(trx, session, held.last_index), state)) return undefined;
       await updateSession(trx, session, { status: 'failed' });
       return held.turn_id;
     },
