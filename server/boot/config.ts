@@ -37,6 +37,8 @@ export interface Config {
     trust: readonly Trust[];
   };
   rates: RateLimits;
+  /** Milliseconds: how long missing segments are waited for, and after how long the agent says that it listens. */
+  voice: { missingMs: number; listeningMs: number };
   leaseMs: number;
   drainMs: number;
   logLevel: NonNullable<Environment['LOG_LEVEL']>;
@@ -128,6 +130,7 @@ export function decide(env: Environment, terminal = false): Config {
       addressPerSecond: env.RATE_ADDRESS_PER_SECOND,
       turnsPerMinute: env.RATE_TURNS_PER_MINUTE,
     },
+    voice: { missingMs: env.VOICE_MISSING_MS, listeningMs: env.VOICE_LISTENING_MS },
     leaseMs: env.LEASE_MS,
     drainMs: env.DRAIN_MS,
     logLevel: env.LOG_LEVEL ?? (embedded && terminal ? 'warn' : 'info'),

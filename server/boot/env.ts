@@ -131,6 +131,12 @@ const environment = z.object({
   RATE_TURNS_PER_MINUTE: rate.default(600).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
 
   LEASE_MS: integer(1000, 600_000).default(10_000).meta(means('How long a replica that is silent keeps its turns.')),
+  VOICE_MISSING_MS: milliseconds
+    .default(15_000)
+    .meta(means('How long missing segments of a recording are waited for once its last one has come.')),
+  VOICE_LISTENING_MS: milliseconds
+    .default(1_500)
+    .meta(means('After how long a recording that goes on is told that the agent listens.')),
   DRAIN_MS: integer(0, 3_600_000).default(30_000).meta(means('How long a stopping server waits for its turns.')),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {

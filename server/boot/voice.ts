@@ -10,9 +10,6 @@ import type { VoicePorts } from '../voice/ports.ts';
 import { TranscriptionQueue } from '../voice/queue.ts';
 import type { Config } from './config.ts';
 
-/** Milliseconds: how long missing segments are waited for, and after how long the agent says that it listens. */
-const timing = { missingMs: 15_000, listeningMs: 1_500 };
-
 export interface Speech {
   synthesizer: Synthesizer;
   close(): Promise<void>;
@@ -41,7 +38,7 @@ function described(part: { name: string; model: string; description?: string }):
 }
 
 /** Everything that hears and speaks. Models are loaded when they are first needed. */
-export function assembleSpeech(config: Pick<Config, 'stt' | 'tts'>): Speech {
+export function assembleSpeech(config: Pick<Config, 'stt' | 'tts' | 'voice'>): Speech {
   const transcriber = makeTranscriber(config.stt);
   const synthesizer = makeSynthesizer(config.tts);
   const activity = makeVoiceActivity();
@@ -57,7 +54,7 @@ export function assembleSpeech(config: Pick<Config, 'stt' | 'tts'>): Speech {
         turns,
         runner,
         transcriber,
-        timing,
+        timing: config.voice,
         decode: ({ data, format, sampleRate }, maxSeconds) =>
           decoder.decode(data, { format, sampleRate }, { maxSeconds, maxBytes: limits.segmentBytes }),
         trim: (sound, signal) => trimSilence(sound, activity, signal),

@@ -1,12 +1,26 @@
+import type { Db } from '@parley/db/connect';
 import { type ConversationRow, lockConversation, type Owner } from '@parley/db/repository/conversation';
 import { amendMessage, conversationInEvent, findMessage } from '@parley/db/repository/message';
-import { findOwnTurn, setHeard } from '@parley/db/repository/turn';
+import { findOwnTurn, setHeard, type TurnRow } from '@parley/db/repository/turn';
 import { ParleyError } from '@parley/shared/reason';
 import type { Heard } from '@parley/shared/turn';
 import { publish } from './close.ts';
 import { cutAtHeard, further } from './heard.ts';
 import type { TurnPorts } from './ports.ts';
 import { partsOf } from './settle.ts';
+
+/** The turn whose speech a listener may still be playing: the conversation's latest, when it was answered aloud. */
+export async function findPlaying(db: Db, conversationId: string): Promise<TurnRow | undefined> {
+  const latest = await db
+    .selectFrom('turns')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return latest?.spoken ? latest : undefined;
+}
 
 /**
  * Notes how far the listener of a turn has come (the heard ledger). It lies on the turn's row, so that it counts whichever

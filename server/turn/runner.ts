@@ -36,6 +36,8 @@ interface Running {
   turn: TurnRow;
   /** Stops speaking, when it speaks. */
   hush?: () => boolean;
+  /** It was to stop speaking before it was known whether it speaks. */
+  hushed?: true;
   abort: AbortController;
   done: Promise<void>;
 }
@@ -96,7 +98,9 @@ export class TurnRunner {
 
   /** Speech of a turn that runs here stops; its text goes on. */
   hush(turnId: string): boolean {
-    return this.#running.get(turnId)?.hush?.() ?? false;
+    const running = this.#running.get(turnId);
+    if (running && !running.hush) running.hushed = true;
+    return running?.hush?.() ?? false;
   }
 
   async stopAll(kind: StopKind): Promise<void> {
@@ -138,6 +142,7 @@ export class TurnRunner {
           speaker = known;
           const running = this.#running.get(turn.id);
           if (running) running.hush = () => this.#hush(turn, recorder, known);
+          if (running?.hushed) this.#hush(turn, recorder, known);
         },
         onLocale: (known) => {
           locale = known;

@@ -108,9 +108,9 @@ export class Speaker {
     await this.#sent;
   }
 
-  /** Speaking stops at once; text goes on. True the first time, when anything was spoken or about to be. */
+  /** Speaking stops at once and for good, also when it has not begun; text goes on. True the first time. */
   silence(): boolean {
-    if (this.#stop.signal.aborted || this.#jobs.length === 0) return false;
+    if (this.#stop.signal.aborted) return false;
     this.#stop.abort();
     return true;
   }

@@ -3,7 +3,7 @@ import { findOwnTurn, findRunning } from '@parley/db/repository/turn';
 import { ParleyError } from '@parley/shared/reason';
 import { interruptTurnInput } from '@parley/shared/turn';
 import { interruptTurn } from '../../turn/interrupt.ts';
-import { notePlayback } from '../../turn/playback.ts';
+import { findPlaying, notePlayback } from '../../turn/playback.ts';
 import { chat } from '../guard.ts';
 
 export const interrupt = chat
@@ -13,7 +13,7 @@ export const interrupt = chat
     const conversation = await getConversation(app.db, owner, input.conversationId);
     const turn = input.turnId
       ? await findOwnTurn(app.db, owner, input.turnId)
-      : await findRunning(app.db, conversation.id);
+      : ((await findRunning(app.db, conversation.id)) ?? (input.heard && (await findPlaying(app.db, conversation.id))));
     if (input.turnId && turn?.conversation_id !== conversation.id) throw new ParleyError('NOT_FOUND');
     if (!turn) return { interrupted: false };
     if (input.heard) await notePlayback(app.turns, owner, turn.id, input.heard, 'stopped');
