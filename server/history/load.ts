@@ -6,7 +6,7 @@ export interface HistoryReaderOptions {
   caches: readonly HistoryCache[];
   /** Reads the database; undefined when there is no such conversation. */
   load: (conversationId: string) => Promise<History | undefined>;
-  /** Told of each read whether a cache answered it. */
+  /** Told whether a cache answered; once for all who ask for the same at the same time. */
   onRead?: (hit: boolean) => void;
 }
 
@@ -16,7 +16,8 @@ export interface HistoryReaderOptions {
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
-  readonly #loading = new Map<string, Promise<History>>();
+  /** What is being read, by conversation and revision. */
+  readonly #reading = new Map<string, Promise<History>>();
 
   constructor(options: HistoryReaderOptions) {
     this.#options = options;
@@ -24,18 +25,11 @@ export class HistoryReader {
 
   /** The history as of `revision`, or a later one when it has been written to since. */
   async read(conversationId: string, revision: number): Promise<History> {
-    for (const [i, cache] of this.#options.caches.entries()) {
-      const cached = await cache.get(conversationId);
-      if (cached?.revision !== revision) continue;
-      this.#options.onRead?.(true);
-      for (const nearer of this.#options.caches.slice(0, i)) void nearer.put(conversationId, cached);
-      return cached;
-    }
-    this.#options.onRead?.(false);
     const key = `${conversationId} ${revision}`;
-    const loading = this.#loading.get(key) ?? this.#load(conversationId).finally(() => this.#loading.delete(key));
-    this.#loading.set(key, loading);
-    return await loading;
+    const reading =
+      this.#reading.get(key) ?? this.#find(conversationId, revision).finally(() => this.#reading.delete(key));
+    this.#reading.set(key, reading);
+    return await reading;
   }
 
   /** After a commit: the writer knows what it added, so the next reader finds it without the database. */
@@ -61,7 +55,15 @@ export class HistoryReader {
     await Promise.all(this.#options.caches.map((cache) => cache.close()));
   }
 
-  async #load(conversationId: string): Promise<History> {
+  async #find(conversationId: string, revision: number): Promise<History> {
+    for (const [i, cache] of this.#options.caches.entries()) {
+      const cached = await cache.get(conversationId);
+      if (cached?.revision !== revision) continue;
+      this.#options.onRead?.(true);
+      for (const nearer of this.#options.caches.slice(0, i)) void nearer.put(conversationId, cached);
+      return cached;
+    }
+    this.#options.onRead?.(false);
     const history = (await this.#options.load(conversationId)) ?? { revision: 0, messages: [] };
     for (const cache of this.#options.caches) void cache.put(conversationId, history);
     return history;

@@ -45,8 +45,9 @@ export class RedisListener {
       channel.asked = this.#ask([[name, channel]]).catch(() => {});
     }
     const own = channel;
-    await own.asked;
+    // Before anything is awaited: the channel is given up when its last listener leaves.
     own.listeners.add(listener);
+    await own.asked;
     return () => {
       own.listeners.delete(listener);
       if (own.listeners.size > 0 || this.#channels.get(name) !== own) return;
