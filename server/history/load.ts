@@ -17,6 +17,8 @@ export interface HistoryReaderOptions {
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
   /** What is being read, by conversation and revision. */
+  /** Raised whenever a conversation is forgotten. */
+  #forgotten = 0;
   readonly #reading = new Map<string, Promise<History>>();
 
   constructor(options: HistoryReaderOptions) {
@@ -48,6 +50,7 @@ export class HistoryReader {
   }
 
   async forget(conversationId: string): Promise<void> {
+    this.#forgotten++;
     await Promise.all(this.#options.caches.map((cache) => cache.forget(conversationId)));
   }
 
@@ -64,8 +67,12 @@ export class HistoryReader {
       return cached;
     }
     this.#options.onRead?.(false);
-    const history = (await this.#options.load(conversationId)) ?? { revision: 0, messages: [] };
-    for (const cache of this.#options.caches) void cache.put(conversationId, history);
+    const forgotten = this.#forgotten;
+    const history = await this.#options.load(conversationId);
+    if (!history) return { revision: 0, messages: [] };
+    // What was forgotten while it was being read must not come back.
+    if (forgotten === this.#forgotten)
+      for (const cache of this.#options.caches) void cache.put(conversationId, history);
     return history;
   }
 }

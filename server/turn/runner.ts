@@ -3,6 +3,7 @@ import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/rep
 import { markAnnounced, releaseLease, type TurnRow } from '@parley/db/repository/turn';
 import type { Locale } from '@parley/shared/explain';
 import { ParleyError, type Reason } from '@parley/shared/reason';
+import { saveSpeech } from '../files/speech-file.ts';
 import { Encoded } from '../live/encode.ts';
 import { Fenced } from '../live/port.ts';
 import { ModelError } from '../model/port.ts';
@@ -166,6 +167,8 @@ export class TurnRunner {
       ...(speaker && { spoken: speaker.sentences }),
       metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
     };
+    const speechAttachmentId = speaker && (await this.#keep(turn, speaker));
+    if (speechAttachmentId !== undefined) outcome.speechAttachmentId = speechAttachmentId;
     checkpoint('settle.before', turn.id);
     const settlement = await settle(ports.db, turn, outcome, this.claim);
     if (settlement.kind !== 'settled') return;
@@ -207,6 +210,24 @@ export class TurnRunner {
     if (silenced)
       recorder.push([{ type: 'speech.stop', conversationId: turn.conversation_id, turnId: turn.id, at: Date.now() }]);
     return silenced;
+  }
+
+  /** Keeps the sound of an answer when that was wished for. An answer without its file is better than none. */
+  async #keep(turn: TurnRow, speaker: Speaker): Promise<string | undefined> {
+    const { files, db, synthesizer, logger } = this.#ports;
+    if (speaker.sound.length === 0 || !synthesizer) return undefined;
+    try {
+      return await saveSpeech(files, db, {
+        owner: { tenant: turn.tenant_id, userId: turn.user_id },
+        conversationId: turn.conversation_id,
+        turnId: turn.id,
+        pcm: speaker.sound,
+        sampleRate: synthesizer.sampleRate,
+      });
+    } catch (error) {
+      logger.warn({ turnId: turn.id, error: errorName(error) }, 'speech not kept');
+      return undefined;
+    }
   }
 
   async #message(claimed: Claimed): Promise<MessageRow | null> {

@@ -18,6 +18,8 @@ export interface Outcome {
   bubbles: readonly string[];
   /** Of a spoken answer: its sentences, each with the real length of its sound. */
   spoken?: readonly SpokenSentence[];
+  /** The file that its sound was kept in. */
+  speechAttachmentId?: string;
   metrics: Metrics;
 }
 
@@ -114,6 +116,7 @@ async function settleOnce(
           status: messageStatus[outcome.status],
           parts: partsOf(bubbles),
           unheard,
+          speech_attachment_id: outcome.speechAttachmentId ?? null,
         })
       : null;
     if (agentMessageId && ended.input === 'voice') await linkAnswer(trx, turn.id, agentMessageId);
