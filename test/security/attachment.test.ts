@@ -195,7 +195,8 @@ describe('what it is called', () => {
 describe('how much it takes', () => {
   /** A request whose body goes on for as long as the server reads it. Resolves with the answer and the bytes that were sent. */
   async function endless(): Promise<{ status: number; sent: number; closed: Promise<void> }> {
-    const agent = new Agent();
+    // One that would go on using the connection: only the server can end this.
+    const agent = new Agent({ keepAlive: true });
     const headers = {
       authorization: `Bearer ${await app.token('ada')}`,
       'content-type': 'multipart/form-data; boundary=xyz',
