@@ -81,7 +81,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
   const server = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: 60_000,
+    requestTimeout: 5 * 60_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 2_000 },
   });
