@@ -29,8 +29,11 @@ interface Decoded {
 
 type Received =
   | { kind: 'accepted'; row: SegmentRow; sound: Sound; receipt: SegmentReceipt }
+  | { kind: 'duplicate'; receipt: SegmentReceipt }
+  /** It is stored, but there is nothing in it to transcribe. */
   | { kind: 'undecodable' }
-  | { kind: 'duplicate'; receipt: SegmentReceipt };
+  /** It was not decoded because it was known, and has failed since. */
+  | { kind: 'undecoded' };
 
 /**
  * Takes one segment of a recording: stored, acknowledged, then transcribed.
@@ -50,10 +53,35 @@ export async function receiveSegment(
   const known = (await listSegments(db, session)).find((segment) => segment.index === input.index);
   // A segment that is stored already is not worth decoding again.
   const repeated = known?.sha256.equals(sha256) && known.status !== 'failed';
-  const decoded = repeated ? { sound: undefined, durationMs: null } : await decodeSegment(ports, input);
-  const received = await db.transaction().execute(async (trx): Promise<Received> => {
-    const conversation = await lockConversation(trx, owner, input.conversationId);
-    const row = await lockSession(trx, owner, session, newId());
+  let received = await take(ports, session, input, sha256, repeated ? undefined : await decodeSegment(ports, input));
+  if (received.kind === 'undecoded')
+    received = await take(ports, session, input, sha256, await decodeSegment(ports, input));
+  switch (received.kind) {
+    case 'accepted': {
+      const { id, sample_rate: sampleRate } = received.row;
+      queue.add({ id, session, format: input.format, sampleRate, sound: received.sound });
+      return received.receipt;
+    }
+    case 'duplicate':
+      if (received.receipt.missing.length === 0) await advance(ports, session);
+      return received.receipt;
+    default:
+      await advance(ports, session);
+      throw new ParleyError('TRANSCRIPTION_FAILED', { details: { index: input.index } });
+  }
+}
+
+/** Stores a segment unless it is known, one of a recording at a time. */
+async function take(
+  ports: VoicePorts,
+  session: Session,
+  input: SendSegmentInput,
+  sha256: Buffer,
+  decoded: Decoded | undefined,
+): Promise<Received> {
+  return await ports.turns.db.transaction().execute(async (trx): Promise<Received> => {
+    const conversation = await lockConversation(trx, session.owner, input.conversationId);
+    const row = await lockSession(trx, session.owner, session, newId());
     const segments = await listSegments(trx, session);
     const same = segments.find((segment) => segment.index === input.index);
     checkLast(row, segments, input);
@@ -62,6 +90,7 @@ export async function receiveSegment(
       const lastIndex = await noteLast(trx, session, row, input);
       return { kind: 'duplicate', receipt: receiptOf('duplicate', row, segments, lastIndex) };
     }
+    if (!decoded) return { kind: 'undecoded' };
     if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
     checkPlace(row, segments, input, decoded);
     const lastIndex = await noteLast(trx, session, row, input);
@@ -72,15 +101,6 @@ export async function receiveSegment(
     const receipt = receiptOf('accepted', { ...row, turn_id: turnId }, [...segments, stored], lastIndex);
     return { kind: 'accepted', row: stored, sound: decoded.sound, receipt };
   });
-  if (received.kind === 'undecodable') {
-    await advance(ports, session);
-    throw new ParleyError('TRANSCRIPTION_FAILED', { details: { index: input.index } });
-  }
-  if (received.kind === 'accepted') {
-    const { id, sample_rate: sampleRate } = received.row;
-    queue.add({ id, session, format: input.format, sampleRate, sound: received.sound });
-  } else if (received.receipt.missing.length === 0) await advance(ports, session);
-  return received.receipt;
 }
 
 /** The segment's row with its sound: a new one, or the one that failed when its client sends the same again. */

@@ -63,8 +63,13 @@ function byPath({ path, fields }: Pick<SpeechRequest, 'path' | 'fields'>): Scrip
   return { ...script, steps: [...wait, ...steps] };
 }
 
-/** A real HTTP server that speaks OpenAI's audio endpoints and does exactly what its scripts say. */
-export async function startSpeechProvider(): Promise<SpeechProvider> {
+/**
+ * A real HTTP server that speaks OpenAI's audio endpoints and does exactly what its scripts say. `unscripted` answers what has
+ * no script.
+ */
+export async function startSpeechProvider(
+  unscripted: (request: SpeechRequest) => Script = byPath,
+): Promise<SpeechProvider> {
   const scripts: Script[] = [];
   const requests: SpeechRequest[] = [];
   const waiting: { number: number; resolve: (request: SpeechRequest) => void }[] = [];
@@ -82,7 +87,7 @@ export async function startSpeechProvider(): Promise<SpeechProvider> {
     const body = await readBody(request);
     const { headers } = request;
     const recorded: SpeechRequest = { path, ...body, headers, ended, connection: connections.get(request.socket) ?? 0 };
-    const script = scripts.shift() ?? byPath(recorded);
+    const script = scripts.shift() ?? unscripted(recorded);
     requests.push(recorded);
     for (const { number, resolve } of waiting) if (number < requests.length) resolve(requests[number] ?? recorded);
     await play(script, response, closed.signal);
