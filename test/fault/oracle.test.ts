@@ -1,6 +1,7 @@
 import type { Event, Tracked } from '@parley/shared/event';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findViolations, type Log, type Send, type Stored } from '../support/oracle.ts';
+import { answer, gate } from '../support/provider.ts';
 import { type Crew, startCrew } from './crew.ts';
 
 let crew: Crew;
@@ -9,12 +10,20 @@ let send: Send;
 let stored: Stored;
 
 beforeAll(async () => {
-  crew = await startCrew({ model: 'echo:5:5' });
+  crew = await startCrew();
   const replica = await crew.start();
   const conversationId = await crew.conversation(replica);
   const watcher = await crew.watch(conversationId, [replica]);
+  // Pieces that come one by one are events of their own.
+  const pieces = ['You said: One. Two.', ' 1', ' 2', ' 3', ' 4'];
+  const gates = pieces.map(() => gate());
+  crew.provider.script(answer(...pieces.flatMap((piece, i) => [piece, gates[i] ?? ''])));
   const message = crew.message(conversationId, 'One. Two');
   await message.to(replica);
+  for (const [i, { release }] of gates.entries()) {
+    await watcher.find(() => watcher.events.filter(({ data }) => data.type === 'agent.delta').length > i);
+    release();
+  }
   await watcher.end(message.turnId);
   stored = await crew.settled();
   await watcher.close();

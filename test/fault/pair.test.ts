@@ -1,6 +1,6 @@
 import type { Tracked } from '@parley/shared/event';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answer, gate } from '../support/provider.ts';
+import { answer, gate, refusal } from '../support/provider.ts';
 import type { Replica } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
 import { reasonOf } from '../support/stock.ts';
@@ -107,6 +107,22 @@ describe('concurrent turns of one conversation', () => {
     }
     const ends = await Promise.all(messages.map((message) => watcher.end(message.turnId)));
     expect(ends.map(({ type }) => type)).toEqual([...Array(3).fill('turn.interrupted'), 'turn.completed']);
+    await crew.judge([conversationId]);
+  });
+});
+
+describe('a turn that failed', () => {
+  // Property 3. Guard: another try does not tell of the message that the first one saved.
+  it('is tried again as one of its own, on the same message', async () => {
+    const conversationId = await crew.conversation(early);
+    const watcher = await crew.watch(conversationId, [late]);
+    crew.provider.script(refusal(400));
+    const message = crew.message(conversationId, 'once more');
+    await message.to(early);
+    expect(await watcher.end(message.turnId)).toMatchObject({ type: 'turn.failed' });
+    await crew.settled([conversationId]);
+    const again = await (await crew.client(late)).turns.retry.mutate({ turnId: message.turnId });
+    expect((await watcher.end(again.turnId)).type).toBe('turn.completed');
     await crew.judge([conversationId]);
   });
 });

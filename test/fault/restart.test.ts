@@ -1,4 +1,6 @@
 import type { Checkpoint } from '@parley/server/turn/checkpoint';
+import { sql } from 'kysely';
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { type Crew, startCrew } from './crew.ts';
 
@@ -20,8 +22,8 @@ const steps: readonly Checkpoint[] = [
   'terminal.after',
 ];
 
-async function withCrew(test: (crew: Crew) => Promise<void>): Promise<void> {
-  const crew = await startCrew();
+async function withCrew(test: (crew: Crew) => Promise<void>, leaseMs = 1_000): Promise<void> {
+  const crew = await startCrew({ leaseMs });
   try {
     await test(crew);
   } finally {
@@ -53,6 +55,45 @@ describe('one replica', () => {
       await watcher.end(next.turnId);
       await crew.judge();
     }),
+  );
+
+  // Guard: a replica with a log of its own announces what its predecessor left before anybody subscribes.
+  it('killed when its end was seen and not yet noted does not tell it again', { timeout: 60_000 }, () =>
+    withCrew(async (crew) => {
+      const { db, connection } = crew.database;
+      const holder = new pg.Client(connection);
+      await holder.connect();
+      await holder.query(`
+        create function hold() returns trigger language plpgsql as
+          $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+        create trigger hold before update of announced on turns for each row execute function hold();
+        select pg_advisory_lock(1)`);
+      const first = await crew.start();
+      const replicas = [first];
+      const conversationId = await crew.conversation(first);
+      const watcher = await crew.watch(conversationId, replicas);
+      const message = crew.message(conversationId);
+      await message.to(first);
+      await watcher.find((event) => event.type === 'turn.completed');
+      const held = sql`from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await expect
+        .poll(async () => (await sql`select pid ${held}`.execute(db)).rows, { timeout: 10_000 })
+        .toHaveLength(1);
+      await first.kill();
+      // What the dead had asked for would still be done.
+      await sql`select pg_terminate_backend(pid) ${held}`.execute(db);
+      await holder.query('drop trigger hold on turns');
+      await holder.end();
+      expect(await db.selectFrom('turns').select('announced').execute()).toEqual([{ announced: false }]);
+      const second = await crew.start();
+      replicas.push(second);
+      await watcher.find((event) => event.type === 'gap');
+      const next = crew.message(conversationId, 'and now');
+      await next.to(second);
+      await watcher.end(next.turnId);
+      await crew.judge();
+      expect(watcher.events.filter(({ data }) => data.type === 'turn.completed')).toHaveLength(2);
+    }, 8_000),
   );
 
   it('stopped past its lease at any step goes on, since nobody took over', { timeout: 60_000 }, () =>

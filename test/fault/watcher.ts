@@ -29,7 +29,7 @@ export class Watcher implements Log {
   /** Why the server ended its subscription, each time that it did. */
   readonly endings: string[] = [];
   readonly #options: WatcherOptions;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<(tracked: Tracked) => void>();
   readonly #socket: ReturnType<typeof createWSClient>;
   readonly #client: ReturnType<typeof createTRPCClient<AppRouter>>;
   readonly #started = Promise.withResolvers<void>();
@@ -59,15 +59,15 @@ export class Watcher implements Log {
 
   /** The first event that fits, seen already or when it comes. */
   find(fits: (event: Event) => boolean): Promise<Tracked> {
+    const seen = this.events.find(({ data }) => fits(data));
+    if (seen) return Promise.resolve(seen);
     return new Promise((resolve) => {
-      const look = (): void => {
-        const found = this.events.find(({ data }) => fits(data));
-        if (!found) return;
+      const look = (tracked: Tracked): void => {
+        if (!fits(tracked.data)) return;
         this.#waiting.delete(look);
-        resolve(found);
+        resolve(tracked);
       };
       this.#waiting.add(look);
-      look();
     });
   }
 
@@ -105,7 +105,7 @@ export class Watcher implements Log {
       onData: (tracked) => {
         this.#lastEventId = tracked.id;
         this.events.push(tracked);
-        for (const look of [...this.#waiting]) look();
+        for (const look of [...this.#waiting]) look(tracked);
       },
       onError: (error) => again(error.data?.reason ?? error.message),
       onComplete: () => again('complete'),

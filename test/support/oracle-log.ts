@@ -10,6 +10,8 @@ interface Seen {
   asked: boolean;
   /** The answer so far; undefined when its beginning is not known, so that no more of it may come. */
   bubbles: string[] | undefined;
+  /** All deltas and all sentences, in the order in which they came. */
+  said: string;
   sentences: string;
   /** The number of the next sentence; undefined after a gap, when any may come. */
   sentence: number | undefined;
@@ -101,15 +103,16 @@ class LogReader {
     const last = seen.bubbles.length - 1;
     if (event.bubble < last || event.bubble > last + 1) say(`agent.delta of bubble ${event.bubble} after ${last}`);
     seen.bubbles[event.bubble] = (seen.bubbles[event.bubble] ?? '') + event.text;
+    seen.said += event.text;
   }
 
   #sentence(seen: Seen, event: EventOf<'agent.text'>, say: (line: string) => void): void {
     if (seen.sentence !== undefined && event.sentence !== seen.sentence)
       say(`sentence ${event.sentence} in place of ${seen.sentence}`);
     seen.sentence = event.sentence + 1;
-    seen.sentences += event.text;
-    if (seen.whole && !(seen.bubbles ?? []).join('').startsWith(seen.sentences))
+    if (seen.whole && !seen.said.startsWith(event.text, seen.sentences.length))
       say(`sentence ${event.sentence} is not in the deltas`);
+    seen.sentences += event.text;
   }
 
   #audio(seen: Seen, event: EventOf<'agent.audio'>, say: (line: string) => void): void {
@@ -211,6 +214,7 @@ function newSeen(): Seen {
     userMessageId: undefined,
     asked: false,
     bubbles: undefined,
+    said: '',
     sentences: '',
     sentence: undefined,
     whole: false,

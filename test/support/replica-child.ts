@@ -7,12 +7,8 @@ import type { Fault, FromReplica, ToReplica } from './replica.ts';
 
 const faults = new Set<Fault>();
 
-function tell(message: FromReplica): void {
-  process.send?.(message);
-}
-
-function isCommand(message: unknown): message is ToReplica {
-  return typeof message === 'object' && message !== null && 'kind' in message;
+function isOrder(message: unknown): message is ToReplica {
+  return typeof message === 'object' && message !== null && 'fault' in message;
 }
 
 function isStep(message: unknown): message is { step: string; id: string } {
@@ -20,11 +16,9 @@ function isStep(message: unknown): message is { step: string; id: string } {
 }
 
 process.on('message', (message) => {
-  if (!isCommand(message)) return;
-  if (message.kind === 'fault') faults.add(message.fault);
-  if (message.kind === 'memory') globalThis.gc?.();
-  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-  tell({ kind: 'done', call: message.call, bytes: heapUsed + external + arrayBuffers });
+  if (!isOrder(message)) return;
+  faults.add(message.fault);
+  process.send?.({ call: message.call } satisfies FromReplica);
 });
 
 subscribe('parley:turn', (message) => {

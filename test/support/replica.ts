@@ -17,11 +17,14 @@ export interface Fault {
   id?: string;
 }
 
-export type ToReplica = { call: number } & ({ kind: 'fault'; fault: Fault } | { kind: 'memory' });
-export interface FromReplica {
-  kind: 'done';
+export interface ToReplica {
   call: number;
-  bytes: number;
+  fault: Fault;
+}
+
+export interface FromReplica {
+  /** The call that has been carried out. */
+  call: number;
 }
 
 /** A server in a process of its own. */
@@ -36,8 +39,6 @@ export interface Replica {
   log: readonly string[];
   /** Arms a fault. The answer resolves when it is armed, `struck` with the id of the turn that it struck. */
   fault(fault: Fault): Promise<{ struck: Promise<string> }>;
-  /** Bytes of heap and buffers in use, after a collection. */
-  memory(): Promise<number>;
   signal(signal: NodeJS.Signals): void;
   /** Resolves with the exit code, or the signal that ended it. */
   exited: Promise<number | NodeJS.Signals>;
@@ -134,14 +135,14 @@ async function startReplica(name: string, env: Record<string, string>): Promise<
   const { PATH = '', HOME = '' } = process.env;
   const child = fork(program, {
     env: { PATH, HOME, ...env },
-    execArgv: ['--expose-gc'],
+    execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   running.add(child);
   const log: string[] = [];
   const listening = Promise.withResolvers<string>();
   const struck = new Map<string, (id: string) => void>();
-  const answers = new Map<number, (message: FromReplica) => void>();
+  const answers = new Map<number, () => void>();
   const exited = once(child, 'exit').then(([code, signal]): number | NodeJS.Signals => {
     running.delete(child);
     listening.reject(new Error(`${name} ended (${String(signal ?? code)}) before it listened:\n${log.join('\n')}`));
@@ -159,7 +160,7 @@ async function startReplica(name: string, env: Record<string, string>): Promise<
     });
   }
   child.on('message', (message: FromReplica) => {
-    answers.get(message.call)?.(message);
+    answers.get(message.call)?.();
     answers.delete(message.call);
   });
   const timer = setTimeout(() => listening.reject(new Error(`${name} does not listen:\n${log.join('\n')}`)), startMs);
@@ -174,11 +175,11 @@ async function startReplica(name: string, env: Record<string, string>): Promise<
   }
 
   let calls = 0;
-  const ask = (command: { kind: 'fault'; fault: Fault } | { kind: 'memory' }): Promise<FromReplica> =>
+  const arm = (fault: Fault): Promise<void> =>
     new Promise((resolve, reject) => {
       const call = ++calls;
       answers.set(call, resolve);
-      child.send({ ...command, call } satisfies ToReplica, (error) => error && reject(error));
+      child.send({ call, fault } satisfies ToReplica, (error) => error && reject(error));
     });
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
@@ -190,12 +191,11 @@ async function startReplica(name: string, env: Record<string, string>): Promise<
     async fault(fault) {
       const { promise, resolve } = Promise.withResolvers<string>();
       struck.set(fault.step, resolve);
-      await ask({ kind: 'fault', fault });
+      await arm(fault);
       if (fault.signal !== 'SIGSTOP') return { struck: promise };
       // It says so just before; to go on while it still runs would be to stop it for ever.
       return { struck: promise.then((id) => stopped(child).then(() => id)) };
     },
-    memory: async () => (await ask({ kind: 'memory' })).bytes,
     signal: (signal) => void child.kill(signal),
     exited,
     alive,
