@@ -4,12 +4,14 @@ import { chat } from './chat.ts';
 import { type Command, CommandFailure, UsageError } from './command.ts';
 import { exportCommand } from './export.ts';
 import { list } from './list.ts';
+import { say } from './say.ts';
 import { tokenCommand } from './token-command.ts';
 import { upload } from './upload.ts';
 import { watch } from './watch.ts';
 
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['chat', chat],
+  ['say', say],
   ['watch', watch],
   ['list', list],
   ['export', exportCommand],
