@@ -48,8 +48,8 @@ export class Hearing {
     else await this.#show(event);
   }
 
-  /** After the turn's end: the exit code. @throws ParleyFailure when the turn failed */
-  async finish(signal: AbortSignal): Promise<number> {
+  /** After the turn's end. @throws ParleyFailure when the turn failed */
+  async finish(signal: AbortSignal): Promise<void> {
     const { json, timing, out, speak } = this.#options;
     if (this.#isLineOpen) await print('\n');
     if (this.#failure) {
@@ -57,12 +57,13 @@ export class Hearing {
       throw new ParleyFailure(code, message, { retryable });
     }
     if (this.#metrics && !json)
-      await print(`\n${timing ? waterfall(this.#metrics) : latencies(this.#metrics, this.#firstSoundMs)}\n`);
+      await print(
+        `\n${timing ? `${waterfall(this.#metrics)}\n` : ''}${latencies(this.#metrics, this.#firstSoundMs)}\n`,
+      );
     if (out !== undefined) await this.#write(out);
     else if (this.#player && this.#bytes > 0) await this.#play(signal);
     else if (speak && !json && this.#firstSoundMs !== undefined)
       note('the answer was spoken too: --out answer.wav keeps it');
-    return 0;
   }
 
   #hear({ data, sampleRate }: EventOf<'agent.audio'>): void {

@@ -21,21 +21,23 @@ export function latencies(metrics: Metrics, firstSoundMs: number | undefined): s
  */
 export function waterfall(metrics: Metrics): string {
   const { sttMs = 0, firstDeltaMs, firstSentenceMs, firstAudioMs, llmMs, ttsMs, totalMs } = metrics;
-  const bars: [string, number, number | undefined][] = [
-    ['speech to text', -sttMs, metrics.sttMs === undefined ? undefined : 0],
-    ['first words', 0, firstDeltaMs],
-    ['first sentence', firstDeltaMs ?? 0, firstSentenceMs],
-    ['first sound', firstSentenceMs ?? 0, firstAudioMs],
-    ['model', 0, llmMs],
-    ['speech', firstSentenceMs ?? 0, ttsMs === undefined ? undefined : (firstSentenceMs ?? 0) + ttsMs],
-    ['whole turn', 0, totalMs],
+  const speechAt = firstSentenceMs ?? 0;
+  /** Name, where the bar begins and ends, and what is said beside it: the metric itself. */
+  const bars: [string, number, number, number | undefined][] = [
+    ['speech to text', -sttMs, 0, metrics.sttMs],
+    ['first words', 0, firstDeltaMs ?? 0, firstDeltaMs],
+    ['first sentence', firstDeltaMs ?? 0, firstSentenceMs ?? 0, firstSentenceMs],
+    ['first sound', speechAt, firstAudioMs ?? 0, firstAudioMs],
+    ['model', 0, llmMs ?? 0, llmMs],
+    ['speech', speechAt, speechAt + (ttsMs ?? 0), ttsMs],
+    ['whole turn', 0, totalMs, totalMs],
   ];
-  const end = Math.max(...bars.map(([, , to = 0]) => to));
+  const end = Math.max(...bars.map(([, , to]) => to));
   const scale = width / Math.max(1, end + sttMs);
-  const lines = bars.flatMap(([name, from, to]) => {
-    if (to === undefined) return [];
+  const lines = bars.flatMap(([name, from, to, ms]) => {
+    if (ms === undefined) return [];
     const bar = barOf((from + sttMs) * scale, (to + sttMs) * scale);
-    return [`${name.padEnd(15)} ${bar.padEnd(width + 1)} ${duration(to - from).padStart(8)}`];
+    return [`${name.padEnd(15)} ${bar.padEnd(width + 1)} ${duration(ms).padStart(8)}`];
   });
   return [...lines, ...providers(metrics)].join('\n');
 }
@@ -53,6 +55,6 @@ function barOf(from: number, to: number): string {
   return `${' '.repeat(start)}${'█'.repeat(whole)}${eighths[Math.floor((length - whole) * 8)] ?? ''}`;
 }
 
-export function duration(ms: number): string {
+function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }

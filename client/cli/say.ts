@@ -72,8 +72,10 @@ ${sessionHelp}`,
           parley.trpc.turns.stopSpeaking.mutate({ conversationId }).catch(() => {});
         }
       }
-      if (values.conversation === undefined) note(`conversation ${conversationId}`);
-      return await hearing.finish(signal);
+      await hearing.finish(signal);
+      if (values.conversation === undefined && !values.json)
+        note(`to go on: npm run parley -- say FILE --conversation ${conversationId}`);
+      return 0;
     } finally {
       await parley.close();
     }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -6,12 +7,14 @@ import { makeDecoder } from '@parley/server/speech/decode';
 import { newId } from '@parley/shared/id';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
-import { type Cli, cli } from '../support/cli.ts';
+import { type Cli, cli, terminal } from '../support/cli.ts';
 import { clip, clips, wordErrors } from '../support/clip.ts';
 import { parleyOf } from '../support/parley.ts';
+import { answer, gate } from '../support/provider.ts';
 import { startSpeechProvider } from '../support/speech-provider.ts';
 
 const fixture = (name: string): string => path.join(import.meta.dirname, '../fixture', name);
+const hasTerminal = spawnSync('script', ['--version']).status === 0;
 const said = clips[0]?.text ?? '';
 
 let app: App;
@@ -64,7 +67,7 @@ describe('with local models', () => {
     expect(wordErrors(said, transcriptIn(run.stdout)).errors).toBeLessThanOrEqual(1);
     expect(run.stdout).toMatch(/^agent {2}\S.*$/m);
     expect(run.stdout).toMatch(/speech to text .* · first words .* · first sound .* · whole turn .* · from sending/);
-    expect(run.stderr).toMatch(/^conversation [0-9a-f-]{36}\n/);
+    expect(run.stderr).toMatch(/^to go on: .* --conversation [0-9a-f-]{36}$/m);
     expect(run.stderr).toContain(`${out}: `);
     const { seconds, loudest } = soundIn(out);
     expect(seconds).toBeGreaterThan(1);
@@ -85,7 +88,7 @@ describe('with local models', () => {
     expect(wordErrors(transcriptIn(whole.stdout), transcriptIn(cut.stdout)).errors).toBe(0);
     expect(cut.stdout).toMatch(/^speech to text +█+.* m?s$/m);
     expect(cut.stdout).toMatch(/^whole turn .*█.* m?s$/m);
-    const [, id = ''] = /conversation ([0-9a-f-]{36})/.exec(cut.stderr) ?? [];
+    const [, id = ''] = /--conversation ([0-9a-f-]{36})/.exec(cut.stderr) ?? [];
     const { items } = await (await parleyOf(app, 'ann')).trpc.conversations.messages.query({ conversationId: id });
     expect(items.map(({ role }) => role)).toEqual(['human', 'agent']);
     expect(items[0]).toMatchObject({ kind: 'audio', segmentIds: [expect.any(String), expect.any(String)] });
@@ -109,6 +112,42 @@ describe('with local models', () => {
 });
 
 describe('with services', () => {
+  test('SIGINT interrupts the answer', async () => {
+    const speech = await startSpeechProvider();
+    const other = await startApp({ env: { STT_BASE_URL: speech.url, TTS_BASE_URL: speech.url } });
+    try {
+      other.provider.script(answer('Once upon a time', gate(), ' never said'));
+      const own = { PARLEY_URL: other.url, PARLEY_TOKEN: await other.token('ann') };
+      const run = cli(['say', fixture('format.wav')], { env: own });
+      await run.shows('agent  Once upon');
+      run.child.kill('SIGINT');
+      expect(await run.ended).toBe(0);
+      expect(run.stdout).toMatch(/^you {4}You said it\.\nagent {2}Once upon a time\n⏹ interrupted\n/);
+    } finally {
+      await other.stop();
+      await speech.close();
+    }
+  });
+
+  test.skipIf(!hasTerminal)('on a terminal the answer is played, when a program for that is on PATH', async () => {
+    const speech = await startSpeechProvider();
+    const other = await startApp({ env: { STT_BASE_URL: speech.url, TTS_BASE_URL: speech.url } });
+    try {
+      const bin = path.join(folder, 'bin');
+      const heard = path.join(folder, 'heard.wav');
+      fs.mkdirSync(bin);
+      fs.writeFileSync(path.join(bin, 'afplay'), `#!/bin/sh\ncp "$1" '${heard}'\n`, { mode: 0o755 });
+      const own = { PARLEY_URL: other.url, PARLEY_TOKEN: await other.token('ann'), PATH: `${bin}:${process.env.PATH}` };
+      const run = terminal(['say', fixture('format.webm')], { env: own });
+      expect(await run.ended, run.stdout).toBe(0);
+      expect(soundIn(heard).seconds).toBeGreaterThan(0.5);
+      expect(run.stdout).not.toContain('--out');
+    } finally {
+      await other.stop();
+      await speech.close();
+    }
+  });
+
   test('as JSON prints every event of the turn, bytes in base64, in the conversation that is named', async () => {
     const speech = await startSpeechProvider();
     const other = await startApp({ env: { STT_BASE_URL: speech.url, TTS_BASE_URL: speech.url } });
