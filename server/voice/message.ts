@@ -7,7 +7,10 @@ import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { SendVoiceMessageInput } from '@parley/shared/voice';
+import type { Sound } from '../speech/port.ts';
+import { publish } from '../turn/close.ts';
 import { type Sent, submit } from '../turn/send.ts';
+import { Interim } from './interim.ts';
 import { nameOf, type VoicePorts } from './ports.ts';
 import { millisecondsOf, transcribe } from './transcribe.ts';
 
@@ -36,7 +39,11 @@ export async function sendVoiceMessage(
   if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
   const user = await findUser(db, owner.tenant, owner.userId);
   const sound = await ports.decode(input, limits.segmentSeconds);
-  const { text, sttMs } = await transcribe(ports, sound, { language: user?.locale ?? undefined }, signal);
+  const interim = new Interim((partial) =>
+    tell(ports, { conversationId: conversation.id, turnId, text: partial, sound }),
+  );
+  const options = { language: user?.locale ?? undefined, onPartial: (partial: string) => interim.push(partial) };
+  const { text, sttMs } = await transcribe(ports, sound, options, signal).finally(() => interim.end());
   if (text === '') throw new ParleyError('NO_SPEECH');
   const sent = await submit(ports.turns, ports.runner, {
     owner,
@@ -58,4 +65,21 @@ export async function sendVoiceMessage(
     onBusy: input.onBusy,
   });
   return { ...sent, voiceSessionId: turnId };
+}
+
+async function tell(
+  ports: VoicePorts,
+  said: { conversationId: string; turnId: string; text: string; sound: Sound },
+): Promise<void> {
+  const { conversationId, turnId: voiceSessionId, text, sound } = said;
+  await publish(ports.turns, {
+    type: 'transcript.partial',
+    conversationId,
+    at: Date.now(),
+    voiceSessionId,
+    text,
+    durationMs: millisecondsOf(sound),
+  }).catch((error: unknown) => {
+    ports.turns.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'partial not told');
+  });
 }

@@ -8,6 +8,7 @@ import {
 import { limits } from '@parley/shared/limits';
 import { type AudioFormat, audioFormat } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
+import { Interim } from './interim.ts';
 import type { VoicePorts } from './ports.ts';
 import { advance, type Session, sessionOf, tellPartial } from './session.ts';
 import { millisecondsOf, transcribe } from './transcribe.ts';
@@ -22,6 +23,7 @@ const segmentMs = 120_000;
 
 interface Waiting {
   id: string;
+  index: number;
   session: Session;
   format: AudioFormat;
   sampleRate: number | null;
@@ -91,24 +93,32 @@ export class TranscriptionQueue {
   async #transcribe(segment: Waiting): Promise<void> {
     const { db } = this.#ports.turns;
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(segmentMs)]);
+    const interim = new Interim((text) => this.#tell(segment, text));
     let result: Parameters<typeof finishSegment>[2];
     try {
       const sound = segment.sound ?? (await this.#read(segment));
-      const { text, sttMs } = await transcribe(this.#ports, sound, {}, signal);
+      const { text, sttMs } = await transcribe(this.#ports, sound, { onPartial: (part) => interim.push(part) }, signal);
       const status = text === '' ? 'silent' : 'transcribed';
       result = { status, text, sttMs, durationMs: millisecondsOf(sound) };
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       this.#report(error);
       result = { status: 'failed', text: null, durationMs: null, sttMs: 0 };
+    } finally {
+      await interim.end();
     }
     const isOurs = await finishSegment(db, segment.id, result);
     // From here on its client may send it again.
     this.#mine.delete(segment.id);
     if (!isOurs) return;
-    if (result.status === 'transcribed')
-      await tellPartial(this.#ports, segment.session).catch((error: unknown) => this.#report(error));
+    if (result.status === 'transcribed') await this.#tell(segment);
     await advance(this.#ports, segment.session);
+  }
+
+  /** `unfinished`: what is understood of it so far. */
+  async #tell({ session, index }: Waiting, unfinished?: string): Promise<void> {
+    const underWay = unfinished === undefined ? undefined : { index, text: unfinished };
+    await tellPartial(this.#ports, session, underWay).catch((error: unknown) => this.#report(error));
   }
 
   async #read(segment: Waiting): Promise<Sound> {
@@ -138,6 +148,7 @@ export class TranscriptionQueue {
         if (!session || !format.success) continue;
         this.add({
           id: row.id,
+          index: row.index,
           session: sessionOf(session),
           format: format.data,
           sampleRate: row.sample_rate,

@@ -59,7 +59,7 @@ export async function receiveSegment(
   switch (received.kind) {
     case 'accepted': {
       const { id, sample_rate: sampleRate } = received.row;
-      queue.add({ id, session, format: input.format, sampleRate, sound: received.sound });
+      queue.add({ id, index: input.index, session, format: input.format, sampleRate, sound: received.sound });
       return received.receipt;
     }
     case 'duplicate':

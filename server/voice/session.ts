@@ -79,19 +79,26 @@ async function stateOf(db: Db, session: Session, lastIndex: number | null): Prom
 
 /**
  * The texts that are known so far, in order, while a recording goes on. Told under the session's lock: each partial knows at
- * least as much as the one before, and none comes after the turn has begun.
+ * least as many segments as the one before, and none comes after the turn has begun. `underWay`: a segment that the service still
+ * listens to.
  */
-export async function tellPartial(ports: VoicePorts, session: Session): Promise<void> {
+export async function tellPartial(
+  ports: VoicePorts,
+  session: Session,
+  underWay?: { index: number; text: string },
+): Promise<void> {
   await ports.turns.db.transaction().execute(async (trx) => {
     const row = await lockSession(trx, session.owner, session, newId());
     const segments = (await listSegments(trx, session)).filter((segment) => segment.status === 'transcribed');
-    if (row.status !== 'open' || segments.length === 0) return;
+    const texts = segments.map(({ index, text }) => ({ index, text: text ?? '' }));
+    if (underWay) texts.push(underWay);
+    if (row.status !== 'open' || texts.length === 0) return;
     await publish(ports.turns, {
       type: 'transcript.partial',
       conversationId: session.conversationId,
       at: Date.now(),
       voiceSessionId: session.voiceSessionId,
-      text: joinTexts(segments.map((segment) => segment.text ?? '')),
+      text: joinTexts(texts.sort((a, b) => a.index - b.index).map(({ text }) => text)),
       durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
       segments: segments.map((segment) => segment.index),
     });

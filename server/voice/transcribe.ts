@@ -25,7 +25,7 @@ export async function transcribe(
     if (speech) {
       for await (const part of ports.transcriber.transcribe(speech, { language: options.language }, signal)) {
         if (part.type === 'final') text = part.text.trim();
-        else options.onPartial?.(part.text);
+        else if (part.text.trim() !== '') options.onPartial?.(part.text.trim());
       }
     }
     return { text, sttMs: performance.now() - from };

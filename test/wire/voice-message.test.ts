@@ -3,7 +3,8 @@ import { textOf } from '@parley/shared/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate, refusal } from '../support/provider.ts';
-import { base64 } from '../support/recording.ts';
+import { base64, recording } from '../support/recording.ts';
+import { streamedTranscript } from '../support/speech-provider.ts';
 import { failureOf, reasonOf, type SocketClient } from '../support/stock.ts';
 import { sampleRate, saying, silence, speech, startVoiceService, type VoiceService } from '../support/voice.ts';
 import { watch } from '../support/watch.ts';
@@ -144,6 +145,47 @@ describe('a whole recording', () => {
     await ada.conversations.end.mutate({ conversationId });
     const late = ada.voice.sendMessage.mutate({ conversationId, ...spoken(0) });
     expect(await reasonOf(late)).toBe('CONVERSATION_ENDED');
+  });
+});
+
+describe('a service that streams', () => {
+  it('is told of while it listens, before the turn begins', async () => {
+    const streaming = await startApp({ env: { ...service.env, STT_MODEL: 'gpt-4o-mini-transcribe' }, beside: app });
+    try {
+      const client = await streaming.trpc('ada');
+      const { id: conversationId } = await client.conversations.create.mutate({});
+      const watched = watch(client, { conversationId });
+      await watched.started;
+      const text = (voiceSessionId: string) =>
+        watched
+          .all('transcript.partial')
+          .flatMap((event) => (event.voiceSessionId === voiceSessionId ? event.text : []));
+
+      const [first, second] = [gate(), gate()];
+      service.hear(21, streamedTranscript(['We had ', first, 'a garden.']));
+      const turnId = newId();
+      const sending = client.voice.sendMessage.mutate({ conversationId, turnId, ...spoken(21) });
+      await watched.find((event) => event.type === 'transcript.partial' && event.voiceSessionId === turnId);
+      expect(text(turnId)).toEqual(['We had']);
+      first.release();
+      await sending;
+      await watched.end(turnId);
+
+      service.hear(22, streamedTranscript(['It was ', second, 'large.']));
+      const take = recording(client, conversationId);
+      await take.send(0, { sound: speech(23) });
+      await watched.find((event) => event.type === 'transcript.partial' && event.text === saying(23));
+      const { turnId: next = '' } = await take.send(1, { sound: speech(22), isLast: true });
+      await watched.find((event) => event.type === 'transcript.partial' && event.text === `${saying(23)} It was`);
+      second.release();
+      expect((await watched.first('transcript.final', next)).text).toBe(`${saying(23)} It was large.`);
+      const order = watched.seen.map(({ data }) => data);
+      const final = order.findIndex((event) => event.type === 'transcript.final' && event.turnId === next);
+      expect(order.slice(final).map(({ type }) => type)).not.toContain('transcript.partial');
+      await watched.end(next);
+    } finally {
+      await streaming.stop();
+    }
   });
 });
 
