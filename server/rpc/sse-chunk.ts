@@ -1,5 +1,6 @@
 import { isTrackedEnvelope } from '@trpc/server';
 import type { Encoded } from '../live/encode.ts';
+import { TickCache } from './tick-cache.ts';
 
 /** One server-sent event, ready for the socket: as it stands, and as a chunk of a chunked HTTP/1.1 body. */
 export interface Chunk {
@@ -20,7 +21,7 @@ const crlf = Buffer.from('\r\n');
 export const pingChunk = chunkOf({ event: 'ping', data: '' });
 export const returnChunk = chunkOf({ event: 'return', data: '' });
 
-const cache = new WeakMap<Encoded, { id: string; chunk: Chunk }>();
+const cache = new TickCache<Encoded, { id: string; chunk: Chunk }>();
 
 /** A pushed event, the same buffers for all its subscribers. */
 export function eventChunk(event: Encoded, id: string): Chunk {

@@ -1,4 +1,5 @@
 import type { Encoded } from '../../live/encode.ts';
+import { TickCache } from '../tick-cache.ts';
 
 /**
  * The part of a subscription's data message that is the same for all its subscribers: everything behind the request id. Made
@@ -22,7 +23,7 @@ interface Tails {
   frame: Tail | undefined;
 }
 
-const cache = new WeakMap<Encoded, Tails>();
+const cache = new TickCache<Encoded, Tails>();
 const none: readonly Uint8Array[] = [];
 
 /** `binary`: bytes as bytes, else as base64 text within the JSON. */
