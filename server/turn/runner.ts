@@ -1,13 +1,9 @@
-import { isTransient } from '@parley/db/failure';
 import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { markAnnounced, releaseLease, type TurnRow } from '@parley/db/repository/turn';
 import type { Locale } from '@parley/shared/explain';
-import { ParleyError, type Reason } from '@parley/shared/reason';
 import { saveSpeech } from '../files/speech-file.ts';
 import { Encoded } from '../live/encode.ts';
 import { Fenced } from '../live/port.ts';
-import { ModelError } from '../model/port.ts';
-import type { Synthesizer } from '../speech/port.ts';
 import { beginning, ending } from './announce.ts';
 import { answer } from './answer.ts';
 import { checkpoint } from './checkpoint.ts';
@@ -18,7 +14,8 @@ import { isFenced, Recorder } from './recorder.ts';
 import { type Outcome, type Settled, settle } from './settle.ts';
 import type { Speaker } from './speak.ts';
 import { type StopKind, Stopped } from './stop.ts';
-import { Timing } from './timing.ts';
+import { recordingMetrics, speechMetrics, Timing } from './timing.ts';
+import { errorName, verdictOf } from './verdict.ts';
 
 /** A turn that this replica has claimed and is to run. */
 export interface Claimed {
@@ -161,8 +158,11 @@ export class TurnRunner {
       return;
     }
     if (speaker) timing.speech = speechMetrics(speaker, ports.synthesizer);
+    const verdict = verdictOf(stopped, failure ?? fault);
+    if (verdict.code !== undefined && stopped === undefined)
+      ports.logger.warn({ turnId: turn.id, code: verdict.code, error: errorName(failure ?? fault) }, 'turn failed');
     const outcome: Outcome = {
-      ...this.#verdict(stopped, failure ?? fault, turn),
+      ...verdict,
       bubbles: recorder.bubbles,
       ...(speaker && { spoken: speaker.sentences }),
       metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
@@ -250,34 +250,6 @@ export class TurnRunner {
     }
     return fault instanceof Stopped ? { stopped: fault.kind } : { fault };
   }
-
-  #verdict(stopped: StopKind | undefined, failure: unknown, turn: TurnRow): Pick<Outcome, 'status' | 'code'> {
-    if (stopped === 'interrupt') return { status: 'interrupted' };
-    if (stopped === 'handover') return { status: 'failed', code: 'OWNER_LOST' };
-    if (failure === undefined) return { status: 'completed' };
-    const code = codeOf(failure);
-    this.#ports.logger.warn({ turnId: turn.id, code, error: errorName(failure) }, 'turn failed');
-    return { status: 'failed', code };
-  }
-}
-
-function speechMetrics(speaker: Speaker, synthesizer: Synthesizer | null): Timing['speech'] {
-  const { ttsMs, characters } = speaker;
-  if (ttsMs === undefined || !synthesizer) return {};
-  return {
-    ttsMs: Math.round(ttsMs * 10) / 10,
-    ttsCharacters: characters,
-    tts: `${synthesizer.name}/${synthesizer.model}`,
-  };
-}
-
-function recordingMetrics(turn: TurnRow, message: MessageRow | null): Timing['recording'] {
-  const { sttMs, stt } = turn.request;
-  return {
-    ...(sttMs !== undefined && { sttMs: Math.round(sttMs * 10) / 10 }),
-    ...(stt !== undefined && { stt }),
-    ...(message?.duration_ms && { audioSeconds: message.duration_ms / 1000 }),
-  };
 }
 
 function acceptedAt(claimed: Claimed): number {
@@ -285,15 +257,4 @@ function acceptedAt(claimed: Claimed): number {
   const { created_at, started_at } = claimed.turn;
   // Both on the database's clock, so their difference holds on any replica.
   return claimed.claimedAt - (started_at ? started_at.getTime() - created_at.getTime() : 0);
-}
-
-function codeOf(error: unknown): Reason {
-  if (error instanceof ModelError || error instanceof ParleyError) return error.reason;
-  return isTransient(error) ? 'UNAVAILABLE' : 'INTERNAL';
-}
-
-/** An error's name and never its message, which may hold what somebody said. */
-function errorName(error: unknown): string {
-  if (error instanceof ModelError) return `${error.name} ${error.reason}`;
-  return error instanceof Error ? error.name : 'unknown';
 }

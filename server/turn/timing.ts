@@ -1,4 +1,8 @@
+import type { MessageRow } from '@parley/db/repository/message';
+import type { TurnRow } from '@parley/db/repository/turn';
 import type { Metrics } from '@parley/shared/turn';
+import type { Synthesizer } from '../speech/port.ts';
+import type { Speaker } from './speak.ts';
 
 /** One turn's marks, in milliseconds from its acceptance on this process's monotonic clock. */
 export class Timing {
@@ -68,4 +72,25 @@ export class Timing {
   #since(start: number): number {
     return Math.round((performance.now() - start) * 10) / 10;
   }
+}
+
+/** What speaking an answer took. */
+export function speechMetrics(speaker: Speaker, synthesizer: Synthesizer | null): Timing['speech'] {
+  const { ttsMs, characters } = speaker;
+  if (ttsMs === undefined || !synthesizer) return {};
+  return {
+    ttsMs: Math.round(ttsMs * 10) / 10,
+    ttsCharacters: characters,
+    tts: `${synthesizer.name}/${synthesizer.model}`,
+  };
+}
+
+/** What hearing a question took. */
+export function recordingMetrics(turn: TurnRow, message: MessageRow | null): Timing['recording'] {
+  const { sttMs, stt } = turn.request;
+  return {
+    ...(sttMs !== undefined && { sttMs: Math.round(sttMs * 10) / 10 }),
+    ...(stt !== undefined && { stt }),
+    ...(message?.duration_ms && { audioSeconds: message.duration_ms / 1000 }),
+  };
 }
