@@ -1,0 +1,104 @@
+import type { AudioFormat } from '@parley/shared/voice';
+import { pause } from './backoff.ts';
+import type { AudioChunk, AudioSource } from './recorder-source.ts';
+
+/** How long a recorder may take to give its last file, in milliseconds. */
+const stopMs = 5_000;
+
+const types: readonly (readonly [string, AudioFormat])[] = [
+  ['audio/webm;codecs=opus', 'webm'],
+  ['audio/mp4', 'm4a'],
+  ['audio/ogg;codecs=opus', 'ogg'],
+  ['audio/webm', 'webm'],
+];
+
+export interface MediaRecorderOptions {
+  audioBitsPerSecond?: number;
+  /** For where it is not global. */
+  MediaRecorder?: typeof MediaRecorder;
+}
+
+/**
+ * A source on a browser's MediaRecorder. Only the first piece of what one recorder gives has the header without which none
+ * can be decoded, so that each segment has a recorder of its own: the next one begins before the one before it ends.
+ * @throws TypeError when the browser records in no format that is known
+ */
+export function mediaRecorderSource(stream: MediaStream, options: MediaRecorderOptions = {}): AudioSource {
+  const Recorder = options.MediaRecorder ?? MediaRecorder;
+  const [mimeType, format] = types.find(([type]) => Recorder.isTypeSupported(type)) ?? [];
+  if (mimeType === undefined || format === undefined) throw new TypeError('This browser records no known format.');
+  const { audioBitsPerSecond = 32_000 } = options;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let current: Take | undefined;
+  /** Files in the order of their recorders, however long their bytes take. */
+  let given: Promise<void> = Promise.resolve();
+
+  const settings = { mimeType, audioBitsPerSecond };
+
+  function begin(onChunk: (chunk: AudioChunk) => void, onError: (error: unknown) => void): Take {
+    const take = new Take(new Recorder(stream, settings), onError);
+    const before = given;
+    given = take.file.then(async (chunk) => {
+      await before;
+      if (chunk) onChunk(chunk);
+    });
+    return take;
+  }
+
+  return {
+    format,
+    start(onChunk, { segmentMs, onEnd }) {
+      const fail = (error: unknown): void => {
+        clearInterval(timer);
+        onEnd(error);
+      };
+      current = begin(onChunk, fail);
+      timer = setInterval(() => {
+        const last = current;
+        // Recorders stop by themselves when the last track of their stream ends.
+        if (!last?.isRecording) return fail(undefined);
+        current = begin(onChunk, fail);
+        last.stop();
+      }, segmentMs);
+    },
+    async stop() {
+      clearInterval(timer);
+      current?.stop();
+      current = undefined;
+      await Promise.race([given, pause(stopMs)]);
+    },
+  };
+}
+
+/** One recorder, which gives one file. */
+class Take {
+  /** Resolves when the recorder has stopped; undefined when it gave nothing, or failed. */
+  readonly file: Promise<AudioChunk | undefined>;
+  readonly #recorder: MediaRecorder;
+
+  constructor(recorder: MediaRecorder, onError: (error: unknown) => void) {
+    this.#recorder = recorder;
+    const from = performance.now();
+    const blobs: Blob[] = [];
+    this.file = new Promise((resolve) => {
+      recorder.ondataavailable = ({ data }) => void blobs.push(data);
+      recorder.onerror = (event) => onError(event);
+      recorder.onstop = () => {
+        const durationMs = performance.now() - from;
+        new Blob(blobs).arrayBuffer().then(
+          (buffer) => resolve(buffer.byteLength > 0 ? { data: new Uint8Array(buffer), durationMs } : undefined),
+          () => resolve(undefined),
+        );
+      };
+    });
+    recorder.start();
+  }
+
+  get isRecording(): boolean {
+    return this.#recorder.state === 'recording';
+  }
+
+  stop(): void {
+    if (this.#recorder.state !== 'inactive') this.#recorder.stop();
+  }
+}
