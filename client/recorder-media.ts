@@ -12,31 +12,38 @@ const types: readonly (readonly [string, AudioFormat])[] = [
   ['audio/webm', 'webm'],
 ];
 
-export interface MediaRecorderOptions {
-  audioBitsPerSecond?: number;
-  /** For where it is not global. */
-  MediaRecorder?: typeof MediaRecorder;
+/** What is used of a MediaRecorder. */
+export type FileRecorder = Pick<MediaRecorder, 'state' | 'start' | 'stop' | 'addEventListener'>;
+
+/** A source on a browser's MediaRecorder. @throws TypeError when the browser records in no format that is known */
+export function mediaRecorderSource(
+  stream: MediaStream,
+  { audioBitsPerSecond = 32_000 }: { audioBitsPerSecond?: number } = {},
+): AudioSource {
+  return fileRecorderSource({
+    isTypeSupported: (mimeType) => MediaRecorder.isTypeSupported(mimeType),
+    create: (mimeType) => new MediaRecorder(stream, { mimeType, audioBitsPerSecond }),
+  });
 }
 
 /**
- * A source on a browser's MediaRecorder. Only the first piece of what one recorder gives has the header without which none
- * can be decoded, so that each segment has a recorder of its own: the next one begins before the one before it ends.
- * @throws TypeError when the browser records in no format that is known
+ * The same on whatever is like a MediaRecorder. Only the first piece of what one recorder gives has the header without which
+ * none can be decoded, so that each segment has a recorder of its own: the next one begins before the one before it ends.
  */
-export function mediaRecorderSource(stream: MediaStream, options: MediaRecorderOptions = {}): AudioSource {
-  const Recorder = options.MediaRecorder ?? MediaRecorder;
-  const [mimeType, format] = types.find(([type]) => Recorder.isTypeSupported(type)) ?? [];
+export function fileRecorderSource(recorders: {
+  isTypeSupported(mimeType: string): boolean;
+  create(mimeType: string): FileRecorder;
+}): AudioSource {
+  const [mimeType, format] = types.find(([type]) => recorders.isTypeSupported(type)) ?? [];
   if (mimeType === undefined || format === undefined) throw new TypeError('This browser records no known format.');
-  const { audioBitsPerSecond = 32_000 } = options;
+  const type = mimeType;
   let timer: ReturnType<typeof setInterval> | undefined;
   let current: Take | undefined;
   /** Files in the order of their recorders, however long their bytes take. */
   let given: Promise<void> = Promise.resolve();
 
-  const settings = { mimeType, audioBitsPerSecond };
-
   function begin(onChunk: (chunk: AudioChunk) => void, onError: (error: unknown) => void): Take {
-    const take = new Take(new Recorder(stream, settings), onError);
+    const take = new Take(recorders.create(type), onError);
     const before = given;
     given = take.file.then(async (chunk) => {
       await before;
@@ -74,22 +81,22 @@ export function mediaRecorderSource(stream: MediaStream, options: MediaRecorderO
 class Take {
   /** Resolves when the recorder has stopped; undefined when it gave nothing, or failed. */
   readonly file: Promise<AudioChunk | undefined>;
-  readonly #recorder: MediaRecorder;
+  readonly #recorder: FileRecorder;
 
-  constructor(recorder: MediaRecorder, onError: (error: unknown) => void) {
+  constructor(recorder: FileRecorder, onError: (error: unknown) => void) {
     this.#recorder = recorder;
     const from = performance.now();
     const blobs: Blob[] = [];
     this.file = new Promise((resolve) => {
-      recorder.ondataavailable = ({ data }) => void blobs.push(data);
-      recorder.onerror = (event) => onError(event);
-      recorder.onstop = () => {
+      recorder.addEventListener('dataavailable', ({ data }) => void blobs.push(data));
+      recorder.addEventListener('error', onError);
+      recorder.addEventListener('stop', () => {
         const durationMs = performance.now() - from;
         new Blob(blobs).arrayBuffer().then(
           (buffer) => resolve(buffer.byteLength > 0 ? { data: new Uint8Array(buffer), durationMs } : undefined),
           () => resolve(undefined),
         );
-      };
+      });
     });
     recorder.start();
   }

@@ -1,7 +1,7 @@
 import type { SegmentReceipt } from '@parley/shared/voice';
 import { backoff, pause } from './backoff.ts';
 import { ParleyFailure } from './failure.ts';
-import { type Entry, Recording } from './recorder-recording.ts';
+import { type Entry, makeRoom, newEntry, Recording } from './recorder-recording.ts';
 import { failures, isNever, retryAfter, sendOnce, type VoiceCalls } from './recorder-send.ts';
 import { memoryStore, type RecordingKey, type Segment, type SegmentStore } from './recorder-store.ts';
 
@@ -68,9 +68,9 @@ export class SegmentQueue {
 
   /** @throws ParleyFailure PAYLOAD_TOO_LARGE when there is no room: nothing was taken. */
   add(segment: Segment): void {
-    this.#makeRoom(segment.data.length);
+    makeRoom([...this.#recordings.values()], segment.data.length, this.#options.mostBytes);
     const recording = this.#recording(segment);
-    this.#enter(recording, { ...newEntry(segment), isStored: true });
+    this.#enter(recording, newEntry(segment));
     this.#keep(() => this.#store.put(segment));
     this.#tidy(recording);
   }
@@ -145,7 +145,7 @@ export class SegmentQueue {
       const [first] = segments.sort((a, b) => a.index - b.index);
       if (!first) return [];
       const recording = this.#recording(first);
-      for (const segment of segments) this.#enter(recording, { ...newEntry(segment), isStored: true });
+      for (const segment of segments) this.#enter(recording, newEntry(segment));
       this.end(recording.key);
       return [recording.key];
     });
@@ -254,38 +254,9 @@ export class SegmentQueue {
     this.#storing = this.#storing.then(work).catch((error: unknown) => this.#tell({ type: 'unstored', error }));
   }
 
-  #makeRoom(bytes: number): void {
-    const all = [...this.#recordings.values()];
-    let held = all
-      .flatMap(({ entries }) => [...entries.values()])
-      .reduce((sum, { segment }) => sum + (segment?.data.length ?? 0), 0);
-    for (const recording of all) {
-      for (const entry of recording.entries.values()) {
-        if (held + bytes <= this.#options.mostBytes) return;
-        const isNeeded = !recording.isEnded && entry === recording.highest;
-        if (!entry.segment || entry.state.kind !== 'acknowledged' || isNeeded) continue;
-        held -= entry.segment.data.length;
-        entry.segment = undefined;
-      }
-    }
-    if (held + bytes > this.#options.mostBytes)
-      throw new ParleyFailure('PAYLOAD_TOO_LARGE', 'Too much waits to be sent.', { details: { bytes: held } });
-  }
-
   #tell(event: QueueEvent): void {
     for (const listener of [...this.#listeners]) listener(event);
   }
-}
-
-function newEntry(segment: Segment): Entry {
-  return {
-    index: segment.index,
-    isLast: segment.isLast,
-    segment,
-    state: { kind: 'waiting' },
-    isStored: false,
-    again: 0,
-  };
 }
 
 function nameOf({ conversationId, voiceSessionId }: RecordingKey): string {

@@ -105,3 +105,28 @@ export class Recording {
     for (const { reject } of this.#waiters.splice(0)) reject(failure);
   }
 }
+
+/** A segment that is in the store and was not sent yet. */
+export function newEntry(segment: Segment): Entry {
+  const { index, isLast } = segment;
+  return { index, isLast, segment, state: { kind: 'waiting' }, isStored: true, again: 0 };
+}
+
+/**
+ * Lets go of acknowledged segments, the oldest first, until there is room for so many bytes.
+ * @throws ParleyFailure PAYLOAD_TOO_LARGE when that does not suffice
+ */
+export function makeRoom(recordings: readonly Recording[], bytes: number, most: number): void {
+  const all = recordings.flatMap((recording) => [...recording.entries.values()].map((entry) => ({ recording, entry })));
+  let held = all.reduce((sum, { entry }) => sum + (entry.segment?.data.length ?? 0), 0);
+  for (const { recording, entry } of all) {
+    if (held + bytes <= most) return;
+    // The newest one of an open recording may yet be sent again, as its last.
+    const isNeeded = !recording.isEnded && entry === recording.highest;
+    if (!entry.segment || entry.state.kind !== 'acknowledged' || isNeeded) continue;
+    held -= entry.segment.data.length;
+    entry.segment = undefined;
+  }
+  if (held + bytes > most)
+    throw new ParleyFailure('PAYLOAD_TOO_LARGE', 'Too much waits to be sent.', { details: { bytes: held } });
+}
