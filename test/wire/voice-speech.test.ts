@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { newId } from '@parley/shared/id';
 import { textOf } from '@parley/shared/message';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate, refusal, type Script } from '../support/provider.ts';
@@ -152,6 +154,28 @@ describe('stopSpeaking', () => {
     await watched.first('turn.started');
     await ada.turns.stopSpeaking.mutate({ conversationId });
     hold.release();
+    await watched.end(turnId);
+    expect(watched.types).not.toContain('agent.audio');
+    expect(watched.all('agent.text', turnId)).toHaveLength(sentences.length);
+  });
+
+  it('before it is known whether the answer is spoken keeps it silent', async () => {
+    const assistantId = newId();
+    const assistant = { id: assistantId, tenant_id: 'acme', name: 'Slow', system_prompt: 'Be slow.' };
+    await app.database.db.insertInto('assistants').values(assistant).execute();
+    const { id: conversationId } = await ada.conversations.create.mutate({ assistantId });
+    const watched = watch(ada, { conversationId });
+    await watched.started;
+    app.provider.script(answer(...sentences));
+    // The turn has begun and waits for its assistant.
+    const { turnId } = await app.database.db.transaction().execute(async (trx) => {
+      await sql`lock table assistants in access exclusive mode`.execute(trx);
+      const parts = [{ type: 'text' as const, text: 'tell me' }];
+      const sent = await ada.turns.send.mutate({ conversationId, parts, speak: true });
+      await watched.first('turn.started');
+      await ada.turns.stopSpeaking.mutate({ conversationId });
+      return sent;
+    });
     await watched.end(turnId);
     expect(watched.types).not.toContain('agent.audio');
     expect(watched.all('agent.text', turnId)).toHaveLength(sentences.length);
