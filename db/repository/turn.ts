@@ -3,11 +3,11 @@ import type { Heard, Metrics, Turn, TurnMedium } from '@parley/shared/turn';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Database, TurnRequest, TurnTable } from '../schema.ts';
 import type { Owner } from './conversation.ts';
+import { leaseUntil } from './turn-lease.ts';
 
 export type TurnRow = Selectable<TurnTable>;
 
 const now = sql<Date>`clock_timestamp()`;
-const lease = (ms: number) => sql<Date>`clock_timestamp() + ${ms} * interval '1 millisecond'`;
 
 export function toTurn(row: TurnRow, text: string): Turn {
   return {
@@ -108,7 +108,7 @@ export async function insertTurn(trx: Transaction<Database>, turn: NewTurn): Pro
       created_at: now,
       ...(turn.claim && {
         owner: turn.claim.replica,
-        lease_until: lease(turn.claim.leaseMs),
+        lease_until: leaseUntil(turn.claim.leaseMs),
         generation: 1,
         started_at: now,
       }),
@@ -155,7 +155,7 @@ export async function promoteNext(
     .set({
       status: 'running',
       owner: claim.replica,
-      lease_until: lease(claim.leaseMs),
+      lease_until: leaseUntil(claim.leaseMs),
       generation: sql`generation + 1`,
       started_at: now,
     })
@@ -238,153 +238,6 @@ export async function requestInterrupt(db: Kysely<Database>, id: string): Promis
     .returning('id')
     .executeTakeFirst();
   return row !== undefined;
-}
-
-export interface Renewed {
-  id: string;
-  generation: number;
-  interruptRequested: boolean;
-  deleted: boolean;
-}
-
-/** Renews the leases of turns that a replica runs, in one statement; what is not in the answer is lost. */
-export async function renewLeases(
-  db: Kysely<Database>,
-  claim: { replica: string; leaseMs: number },
-  ids: readonly string[],
-): Promise<Renewed[]> {
-  const rows = await db
-    .updateTable('turns')
-    .from('conversations')
-    .set({ lease_until: lease(claim.leaseMs) })
-    .whereRef('conversations.id', '=', 'turns.conversation_id')
-    .where('turns.id', 'in', [...ids])
-    .where('turns.owner', '=', claim.replica)
-    .where('turns.status', '=', 'running')
-    .returning(['turns.id', 'turns.generation', 'turns.interrupt_requested', 'conversations.deleted_at'])
-    .execute();
-  return rows.map((row) => ({
-    id: row.id,
-    generation: row.generation,
-    interruptRequested: row.interrupt_requested,
-    deleted: row.deleted_at !== null,
-  }));
-}
-
-/** A turn taken over, with its age by the database's clock. */
-export type TakenOver = TurnRow & { age_ms: number };
-
-/** Takes over turns whose lease has run out (or, with `others`, all that other owners run), raising their generation. */
-export async function takeOver(
-  db: Kysely<Database>,
-  claim: { replica: string; leaseMs: number },
-  options: { limit: number; others?: boolean },
-): Promise<TakenOver[]> {
-  return await db
-    .updateTable('turns')
-    .set({ owner: claim.replica, lease_until: lease(claim.leaseMs), generation: sql`generation + 1` })
-    .where('id', 'in', (where) =>
-      where
-        .selectFrom('turns as expired')
-        .select('expired.id')
-        .where('expired.status', '=', 'running')
-        .where((expired) =>
-          expired.exists(
-            expired
-              .selectFrom('conversations')
-              .select('conversations.id')
-              .whereRef('conversations.id', '=', 'expired.conversation_id')
-              .where('conversations.deleted_at', 'is', null),
-          ),
-        )
-        .where((expired) =>
-          options.others ? expired('expired.owner', '!=', claim.replica) : expired('expired.lease_until', '<', now),
-        )
-        .orderBy('expired.lease_until')
-        .limit(options.limit)
-        .forUpdate()
-        .skipLocked(),
-    )
-    .returningAll()
-    .returning(sql<number>`(extract(epoch from clock_timestamp() - created_at) * 1000)::float8`.as('age_ms'))
-    .execute();
-}
-
-/** Hands a turn back before its lease runs out, for another replica to run. */
-export async function releaseLease(db: Kysely<Database>, turn: { id: string; generation: number }): Promise<void> {
-  await db
-    .updateTable('turns')
-    .set({ lease_until: sql<Date>`clock_timestamp() - interval '1 second'` })
-    .where('id', '=', turn.id)
-    .where('generation', '=', turn.generation)
-    .where('status', '=', 'running')
-    .execute();
-}
-
-/** Conversations whose turns wait although none runs: their replica died in between. */
-export async function listStranded(db: Kysely<Database>, limit: number): Promise<{ conversation_id: string }[]> {
-  return await db
-    .selectFrom('turns')
-    .select('conversation_id')
-    .distinct()
-    .where('status', '=', 'queued')
-    .where('created_at', '<', sql<Date>`clock_timestamp() - interval '2 seconds'`)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('turns as running')
-            .select('running.id')
-            .whereRef('running.conversation_id', '=', 'turns.conversation_id')
-            .where('running.status', '=', 'running'),
-        ),
-      ),
-    )
-    .limit(limit)
-    .execute();
-}
-
-/** Turns that ended at least `olderMs` ago and whose terminal event nobody appended: their replica died in between. */
-export async function listUnannounced(db: Kysely<Database>, olderMs: number, limit: number): Promise<TurnRow[]> {
-  return await db
-    .selectFrom('turns')
-    .selectAll()
-    .where('announced', '=', false)
-    .where('ended_at', '<', sql<Date>`clock_timestamp() - ${olderMs} * interval '1 millisecond'`)
-    .orderBy('ended_at')
-    .limit(limit)
-    .execute();
-}
-
-export interface Progress {
-  id: string;
-  generation: number;
-  bubbles: string[];
-}
-
-/**
- * Records what is about to be delivered of several running answers, in one statement; resolves with the ids that were
- * recorded. One that is missing is fenced: its generation is over.
- *
- * Not waiting for the disk: this guards against the death of this process, and with both processes gone nobody has seen more
- * than the write-ahead log's last fraction of a second.
- */
-export async function recordProgress(db: Kysely<Database>, progress: readonly Progress[]): Promise<Set<string>> {
-  const { rows } = await sql<{ turn_id: string }>`
-    with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
-    insert into turn_progress (turn_id, generation, bubbles)
-    select turns.id, turns.generation, item.bubbles
-    from relaxed, jsonb_to_recordset(${JSON.stringify(progress)}::jsonb) as item (id uuid, generation integer, bubbles jsonb)
-    join turns on turns.id = item.id and turns.generation = item.generation and turns.status = 'running'
-    on conflict (turn_id) do update set generation = excluded.generation, bubbles = excluded.bubbles
-    returning turn_id
-  `.execute(db);
-  return new Set(rows.map((row) => row.turn_id));
-}
-
-export async function findProgress(db: Kysely<Database>, turnId: string): Promise<string[] | undefined> {
-  const row = await db.selectFrom('turn_progress').select('bubbles').where('turn_id', '=', turnId).executeTakeFirst();
-  return row?.bubbles;
 }
 
 /** Sets how far the listener of a turn has come. The caller holds the conversation's lock. */

@@ -9,11 +9,11 @@ import {
   requestInterrupt,
   type TurnRow,
 } from '@parley/db/repository/turn';
+import { pause } from '@parley/shared/pause';
 import { Encoded } from '../live/encode.ts';
 import { beginning, ending } from './announce.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
-import { sleep } from './sleep.ts';
 
 /** The channel on which replicas tell each other of turns to stop; the payload is `<kind> <turn id>`. */
 export const turnChannel = 'parley_turn';
@@ -56,7 +56,7 @@ export async function waitForEnd(
     if (!row || (row.ended_at !== null && row.announced)) return row;
     if (performance.now() > until) return undefined;
     options.signal?.throwIfAborted();
-    await sleep(pauseMs, options.signal);
+    await pause(pauseMs, options.signal);
   }
 }
 

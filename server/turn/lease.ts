@@ -1,5 +1,5 @@
 import type { Db } from '@parley/db/connect';
-import { renewLeases } from '@parley/db/repository/turn';
+import { renewLeases } from '@parley/db/repository/turn-lease';
 import type { Logger } from './ports.ts';
 import type { StopKind } from './stop.ts';
 

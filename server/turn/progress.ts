@@ -1,8 +1,8 @@
 import type { Db } from '@parley/db/connect';
 import { isTransient } from '@parley/db/failure';
-import { type Progress, recordProgress } from '@parley/db/repository/turn';
+import { type Progress, recordProgress } from '@parley/db/repository/turn-progress';
+import { pause } from '@parley/shared/pause';
 import { Fenced } from '../live/port.ts';
-import { sleep } from './sleep.ts';
 
 /** Tries again while the database is away: some nine seconds, as long as it may take to restart. */
 const tries = 13;
@@ -58,7 +58,7 @@ export class ProgressWriter {
         return await recordProgress(this.#db, progress);
       } catch (error) {
         if (!isTransient(error) || attempt === tries) throw error;
-        await sleep(Math.min(25 * 2 ** attempt, 1_000));
+        await pause(Math.min(25 * 2 ** attempt, 1_000));
       }
     }
   }

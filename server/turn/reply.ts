@@ -1,3 +1,4 @@
+import { pause } from '@parley/shared/pause';
 import type { Model, ModelPart, ModelRequest } from '../model/port.ts';
 import { ModelError } from '../model/port.ts';
 
@@ -145,20 +146,4 @@ class Attempt {
     const message = now >= this.#endsAt ? 'the answer took too long' : 'the model fell silent';
     return new ModelError('MODEL_TIMEOUT', { transient: now < this.#endsAt, message });
   }
-}
-
-/** Waits, unless the signal aborts: then throws its reason at once. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

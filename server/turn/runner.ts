@@ -1,5 +1,6 @@
 import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
-import { markAnnounced, releaseLease, type TurnRow } from '@parley/db/repository/turn';
+import { markAnnounced, type TurnRow } from '@parley/db/repository/turn';
+import { releaseLease } from '@parley/db/repository/turn-lease';
 import type { Locale } from '@parley/shared/explain';
 import { saveSpeech } from '../files/speech-file.ts';
 import { Encoded } from '../live/encode.ts';

@@ -130,6 +130,9 @@ export async function retryTurn(ports: TurnPorts, runner: TurnRunner, owner: Own
   if (turn.status === 'running' || turn.status === 'queued')
     throw new ParleyError('TURN_IN_PROGRESS', { details: { turnId } });
   if (turn.status === 'completed') throw new ParleyError('PROTOCOL_ORDER', { details: { status: turn.status } });
+  // A recording that never became a message is sent again, not answered again.
+  if (turn.user_message_id === null && turn.input !== 'greeting')
+    throw new ParleyError('PROTOCOL_ORDER', { details: { status: turn.status } });
   const input: TurnMedium = turn.input;
   return await submit(ports, runner, {
     owner,

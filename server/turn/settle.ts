@@ -5,11 +5,11 @@ import { linkAnswer } from '@parley/db/repository/segment';
 import { endTurn, findRunning, findTurn, promoteNext, type TurnRow } from '@parley/db/repository/turn';
 import { newId } from '@parley/shared/id';
 import type { MessagePart, MessageStatus } from '@parley/shared/message';
+import { pause } from '@parley/shared/pause';
 import type { Reason } from '@parley/shared/reason';
 import type { Metrics } from '@parley/shared/turn';
 import { checkpoint } from './checkpoint.ts';
 import { cutAtHeard, type SpokenSentence } from './heard.ts';
-import { sleep } from './sleep.ts';
 
 export interface Outcome {
   status: 'completed' | 'interrupted' | 'failed';
@@ -57,7 +57,7 @@ export async function settle(
       return await settleOnce(db, turn, outcome, claim, messageId);
     } catch (error) {
       if (!isTransient(error) || attempt >= 60) throw error;
-      await sleep(Math.min(100 * 2 ** attempt, 2_000));
+      await pause(Math.min(100 * 2 ** attempt, 2_000));
     }
   }
 }

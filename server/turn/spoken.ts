@@ -1,6 +1,7 @@
 import type { Db } from '@parley/db/connect';
 import { findMessage, toMessage } from '@parley/db/repository/message';
-import { findProgress, type TurnRow, toTurn } from '@parley/db/repository/turn';
+import { type TurnRow, toTurn } from '@parley/db/repository/turn';
+import { findProgress } from '@parley/db/repository/turn-progress';
 import { explain, type Locale } from '@parley/shared/explain';
 import { newId } from '@parley/shared/id';
 import { type Message, textOf } from '@parley/shared/message';

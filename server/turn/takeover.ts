@@ -1,15 +1,9 @@
 import { forgetFile, listFiles } from '@parley/db/repository/attachment';
 import { eraseConversation, listDeleted } from '@parley/db/repository/conversation';
 import { findMessage, moveToEnd } from '@parley/db/repository/message';
-import {
-  findProgress,
-  listStranded,
-  listUnannounced,
-  promoteNext,
-  type TakenOver,
-  type TurnRow,
-  takeOver,
-} from '@parley/db/repository/turn';
+import { promoteNext, type TurnRow } from '@parley/db/repository/turn';
+import { listStranded, listUnannounced, type TakenOver, takeOver } from '@parley/db/repository/turn-lease';
+import { findProgress } from '@parley/db/repository/turn-progress';
 import { localeOf } from '@parley/shared/explain';
 import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';

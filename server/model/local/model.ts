@@ -1,3 +1,4 @@
+import { pause } from '@parley/shared/pause';
 import type { Model, ModelPart, ModelRequest } from '../port.ts';
 import { answer, separator } from './answer.ts';
 import { greet } from './greet.ts';
@@ -46,19 +47,4 @@ function compose(request: ModelRequest): string {
 /** About as much as a language model sends at once: a word with the space before it, or two Chinese characters. */
 function piecesOf(text: string): string[] {
   return text.match(/\[SPLIT\]|\p{Script=Han}{1,2}|\s*[^\s\p{Script=Han}[]+|\s*\[|\s+/gu) ?? [];
-}
-
-/** Waits, unless the signal aborts: then throws its reason at once. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -1,4 +1,5 @@
 import OpenAI, { APIError } from 'openai';
+import { fetchBounded } from '../../openai/fetch-bounded.ts';
 import type { Model, ModelPart, ModelRequest } from '../port.ts';
 import { incomplete, requestFailure } from './failure.ts';
 import { readAnswer } from './read.ts';
@@ -12,9 +13,6 @@ export interface OpenaiModelOptions {
   /** What `system.capabilities` calls it. Default `openai`. */
   name?: string | undefined;
 }
-
-/** As much of an error's body as is looked at, in bytes. */
-const errorBodySize = 65_536;
 
 /**
  * A model behind OpenAI's chat completions, streamed. The package makes the request; the stream is read here, because
@@ -98,20 +96,4 @@ function refusesUsage(error: unknown): boolean {
       error.message,
     )
   );
-}
-
-/** `fetch`, except that of a refusal no more than its beginning is read. */
-async function fetchBounded(url: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const response = await fetch(url, init);
-  if (response.ok || response.body === null) return response;
-  const body = response.body.getReader();
-  const pieces: Uint8Array[] = [];
-  for (let size = 0; size < errorBodySize; ) {
-    const { value, done } = await body.read();
-    if (done) break;
-    pieces.push(value);
-    size += value.byteLength;
-  }
-  body.cancel().catch(() => undefined);
-  return new Response(Buffer.concat(pieces), { status: response.status, headers: response.headers });
 }

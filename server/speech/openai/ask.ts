@@ -1,4 +1,6 @@
+import { pause } from '@parley/shared/pause';
 import OpenAI, { APIConnectionError, APIError } from 'openai';
+import { fetchBounded } from '../../openai/fetch-bounded.ts';
 import { SpeechError, type SpeechReason } from '../port.ts';
 
 export interface ServiceOptions {
@@ -21,8 +23,6 @@ const standardDeadlines: Deadlines = { firstByteMs: 10_000, idleMs: 10_000, tota
 const attempts = 2;
 /** Milliseconds before the second attempt, and the longest wait that a service may ask for. */
 const pauseMs = { standard: 250, most: 2_000 };
-/** Of an answer that is no success, this much is read. */
-const refusalBytes = 65_536;
 
 /** An answer whose bytes come in time, or whose reading throws SpeechError. */
 export interface Answer {
@@ -183,34 +183,4 @@ function retryAfter(error: unknown): number {
   const seconds = asked === undefined || asked === null || asked.trim() === '' ? Number.NaN : Number(asked);
   const ms = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : pauseMs.standard * (0.75 + Math.random() / 2);
   return Math.min(ms, pauseMs.most);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
-/** `fetch`, except that of a refusal no more than its beginning is read. */
-async function fetchBounded(url: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const response = await fetch(url, init);
-  if (response.ok || response.body === null) return response;
-  const body = response.body.getReader();
-  const pieces: Uint8Array[] = [];
-  for (let size = 0; size < refusalBytes; ) {
-    const { value, done } = await body.read();
-    if (done) break;
-    pieces.push(value);
-    size += value.byteLength;
-  }
-  body.cancel().catch(() => undefined);
-  return new Response(Buffer.concat(pieces), { status: response.status, headers: response.headers });
 }
