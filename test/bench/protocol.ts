@@ -1,8 +1,10 @@
 // What the processes of the bench can be asked. Everything travels as JSON; times are milliseconds, those of `clock` too.
 
-/** Bytes after a collection: objects and buffers, and resident. */
+/** Bytes after a collection. */
 export interface Memory {
+  /** Objects and buffers. */
   held: number;
+  /** The whole process, with what its allocators keep for later. */
   resident: number;
 }
 

@@ -21,9 +21,12 @@ export interface Server extends Relay {
   program: Program<ServerCommands>;
 }
 
-/** What a conversation of the bench holds: pairs of a question and an answer, of the lengths that an interview has. */
-const question = `'I grew up in a small town by the river; my grandmother told me stories there, number ' || n`;
-const reply = `repeat('That sounds like a place one remembers. What did the house look like? ', 4) || n`;
+/**
+ * What a conversation of the bench holds: questions and answers so long that a hundred of them fill a prompt. Short and long
+ * histories then differ in nothing but their length.
+ */
+const question = `repeat('I grew up in a small town by the river, and my grandmother told me stories there. ', 5) || n`;
+const reply = `repeat('That sounds like a place one remembers. What did the house look like? ', 14) || n`;
 
 /** The stores of one run of the bench, and the processes on them. */
 export class Stage {
