@@ -15,13 +15,13 @@ export class Ring {
   #batches: Batch[] = [];
   #running: Running | null = null;
   readonly #follows: Position | undefined;
-  /** Turn to its generation, or to Infinity once it has ended. */
-  readonly #fences: Map<string, number>;
+  /** Turn to its generation, or to Infinity once it has ended. Made at the first turn: most logs are only listened to. */
+  #fences: Map<string, number> | undefined;
   /** Whether anyone may know of this epoch. */
   #shown = false;
 
   /** @param follows The position that this epoch continues without loss. */
-  constructor(epoch: number, follows?: Position, fences = new Map<string, number>()) {
+  constructor(epoch: number, follows?: Position, fences?: Map<string, number>) {
     this.epoch = epoch;
     this.#follows = follows;
     this.#fences = fences;
@@ -46,17 +46,19 @@ export class Ring {
 
   /** The turns that ended here. */
   get ended(): string[] {
-    return [...this.#fences].filter(([, generation]) => generation === Number.POSITIVE_INFINITY).map(([id]) => id);
+    return [...(this.#fences ?? [])]
+      .filter(([, generation]) => generation === Number.POSITIVE_INFINITY)
+      .map(([id]) => id);
   }
 
   /** From here on older generations of the turn are fenced. */
   claim(turn: { id: string; generation: number }): void {
-    if (turn.generation > (this.#fences.get(turn.id) ?? 0)) this.#fence(turn.id, turn.generation);
+    if (turn.generation > (this.#fences?.get(turn.id) ?? 0)) this.#fence(turn.id, turn.generation);
   }
 
   /** @throws Fenced */
   admit(turn: Append['turn']): void {
-    if (turn && turn.generation < (this.#fences.get(turn.id) ?? 0))
+    if (turn && turn.generation < (this.#fences?.get(turn.id) ?? 0))
       throw new Fenced(`turn ${turn.id} is over for this owner`);
   }
 
@@ -140,10 +142,11 @@ export class Ring {
   }
 
   #fence(turnId: string, generation: number): void {
-    this.#fences.delete(turnId);
-    this.#fences.set(turnId, generation);
-    if (this.#fences.size > fencedTurns)
-      for (const oldest of this.#fences.keys()) return void this.#fences.delete(oldest);
+    this.#fences ??= new Map();
+    const fences = this.#fences;
+    fences.delete(turnId);
+    fences.set(turnId, generation);
+    if (fences.size > fencedTurns) for (const oldest of fences.keys()) return void fences.delete(oldest);
   }
 }
 
