@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isTerminal } from '@parley/shared/event';
 import { describe, expect, inject, it } from 'vitest';
 import { createDatabase, makeTemplate, startPostgres } from '../support/postgres.ts';
 import { answer, gate } from '../support/provider.ts';
-import { startProxy } from '../support/proxy.ts';
+import { type FaultyProxy, startProxy } from '../support/proxy.ts';
 import { type Crew, startCrew } from './crew.ts';
 
 // Property 9. Guards: what is committed is committed before it is acknowledged; `settle` tries again and finds its own
@@ -68,6 +69,9 @@ describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
       await Promise.all(load);
       expect([...answers].filter((one) => !['new', 'duplicate', 'UNAVAILABLE', 'lost'].includes(one))).toEqual([]);
       await crew.judge();
+      // Those that had begun to answer went on where they were.
+      const ends = watchers.map(({ events }) => events.find(({ data }) => isTerminal(data))?.data.type);
+      expect(ends).toEqual(ends.map(() => 'turn.completed'));
     } finally {
       await crew.stop();
       await postgres.stop();
@@ -76,14 +80,14 @@ describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
 });
 
 describe('a commit whose answer is lost', () => {
-  async function withProxy(test: (crew: Crew, proxy: Awaited<ReturnType<typeof startProxy>>) => Promise<void>) {
+  async function withProxy(leaseMs: number, test: (crew: Crew, proxy: FaultyProxy) => Promise<void>): Promise<void> {
     const { server, port } = await onPort();
     const proxy = await startProxy(port);
     const { user } = inject('postgres');
     const database = await createDatabase(inject('postgres'));
     const name = new URL(database.url).pathname;
     const databaseUrl = `postgresql://${user}@127.0.0.1:${proxy.port}${name}`;
-    const crew = await startCrew({ database, databaseUrl });
+    const crew = await startCrew({ database, databaseUrl, leaseMs });
     try {
       await test(crew, proxy);
     } finally {
@@ -94,7 +98,7 @@ describe('a commit whose answer is lost', () => {
   }
 
   it('is found by the id when the message is sent again', { timeout: 60_000 }, () =>
-    withProxy(async (crew, proxy) => {
+    withProxy(1_000, async (crew, proxy) => {
       const replica = await crew.start();
       const conversationId = await crew.conversation(replica);
       const watcher = await crew.watch(conversationId, [replica]);
@@ -116,7 +120,8 @@ describe('a commit whose answer is lost', () => {
   );
 
   it('is found by the message of the turn that it ended', { timeout: 60_000 }, () =>
-    withProxy(async (crew, proxy) => {
+    // With a lease that nobody outlives: what its owner does not find, nobody finds in time.
+    withProxy(600_000, async (crew, proxy) => {
       const replica = await crew.start();
       const conversationId = await crew.conversation(replica);
       const watcher = await crew.watch(conversationId, [replica]);

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answer, gate } from '../support/provider.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { answer, gate, refusal } from '../support/provider.ts';
 import type { Fault } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
 import { type Crew, startCrew } from './crew.ts';
@@ -12,14 +12,20 @@ beforeAll(async () => {
 });
 afterAll(() => crew.stop());
 
+async function ownCrew(): Promise<Crew & AsyncDisposable> {
+  const own = await startCrew({ redisUrl: sharedRedis().url });
+  return { ...own, [Symbol.asyncDispose]: () => own.stop() };
+}
+
 describe('the replica that takes a turn over', () => {
-  // Guard: a takeover is a claim with a lease like any other.
-  it.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)(
+  // Guard: a takeover is a claim with a lease like any other. Each on a database of its own: nobody else is to take over.
+  it.concurrent.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)(
     'and gets a %s itself leaves it to the next',
     {
       timeout: 60_000,
     },
     async (signal) => {
+      await using crew = await ownCrew();
       const first = await crew.start();
       const second = await crew.start();
       const replicas = [first, second];
@@ -35,24 +41,24 @@ describe('the replica that takes a turn over', () => {
       replicas.push(third);
       expect(await message.to(third)).toBe('duplicate');
       const far = await crew.watch(conversationId, [third]);
-      await expect
-        .poll(async () => (await (await crew.client(third)).turns.get.query({ turnId: message.turnId })).status, {
-          timeout: 30_000,
-        })
-        .toBe('failed');
+      await vi.waitFor(async () => {
+        const { status } = await (await crew.client(third)).turns.get.query({ turnId: message.turnId });
+        expect(status).toBe('failed');
+      }, 30_000);
       if (signal === 'SIGSTOP') second.signal('SIGCONT');
       if (signal !== 'SIGKILL') expect(await second.terminate()).toBe(0);
       await watcher.end(message.turnId);
       const next = crew.message(conversationId, 'and now');
       await next.to(third);
       await Promise.all([watcher.end(next.turnId), far.end(next.turnId)]);
-      await crew.judge([conversationId]);
-      await third.kill();
+      await crew.judge();
     },
   );
+});
 
+describe('an owner that wakes up in the middle of an append', () => {
   // Guard: `#resume` closes the log to older owners before it looks at what they delivered.
-  it('has closed the log to the owner before it, wherever that one wakes up', { timeout: 60_000 }, async () => {
+  it('finds the log closed', { timeout: 60_000 }, async () => {
     const first = await crew.start();
     const second = await crew.start({ LEASE_MS: '20000' });
     const conversationId = await crew.conversation(second);
@@ -77,9 +83,33 @@ describe('the replica that takes a turn over', () => {
   });
 });
 
+describe('an owner that comes back to end a turn that another one runs', () => {
+  // Guard: a turn is ended for its generation.
+  it('changes nothing', { timeout: 60_000 }, async () => {
+    const first = await crew.start();
+    const second = await crew.start();
+    const conversationId = await crew.conversation(second);
+    const watchers = await Promise.all([first, second].map((replica) => crew.watch(conversationId, [replica, second])));
+    const hold = gate();
+    crew.provider.script(refusal(400), answer('It goes ', hold, 'on.'));
+    const message = crew.message(conversationId);
+    const { struck } = await first.fault({ step: 'settle.before', signal: 'SIGSTOP', id: message.turnId });
+    await message.to(first);
+    await struck;
+    await watchers[1]?.find(({ type }) => type === 'agent.delta');
+    first.signal('SIGCONT');
+    expect(await first.terminate()).toBe(0);
+    hold.release();
+    const ends = await Promise.all(watchers.map((watcher) => watcher.end(message.turnId)));
+    expect(ends.map(({ type }) => type)).toEqual(['turn.completed', 'turn.completed']);
+    await crew.judge([conversationId]);
+    await second.kill();
+  });
+});
+
 describe('a conversation that is deleted', () => {
   // Guard: the row that says so stays until all else is erased; any replica's sweep goes on with it.
-  it.each([
+  it.concurrent.each([
     ['erase.before', 'SIGKILL'],
     ['erase.middle', 'SIGKILL'],
     ['erase.middle', 'SIGSTOP'],
@@ -99,7 +129,7 @@ describe('a conversation that is deleted', () => {
     await watcher.find(({ type }) => type === 'conversation.deleted');
     const { db } = crew.database;
     const left = () => db.selectFrom('conversations').select('id').where('id', '=', conversationId).execute();
-    await expect.poll(left, { timeout: 30_000 }).toEqual([]);
+    await vi.waitFor(async () => expect(await left()).toEqual([]), 30_000);
     if (signal === 'SIGSTOP') first.signal('SIGCONT');
     if (signal !== 'SIGKILL') expect(await first.terminate()).toBe(0);
     await deleted;
