@@ -5,7 +5,7 @@ import path from 'node:path';
 import { wavOf } from '@parley/client/cli/wav';
 import { makeDecoder } from '@parley/server/speech/decode';
 import { newId } from '@parley/shared/id';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { type Cli, cli, terminal } from '../support/cli.ts';
 import { clip, clips, wordErrors } from '../support/clip.ts';
@@ -16,6 +16,9 @@ import { startSpeechProvider } from '../support/speech-provider.ts';
 const fixture = (name: string): string => path.join(import.meta.dirname, '../fixture', name);
 const hasTerminal = spawnSync('script', ['--version']).status === 0;
 const said = clips[0]?.text ?? '';
+
+// Models and processes take their time on a machine that has other things to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 let app: App;
 let env: Record<string, string>;
