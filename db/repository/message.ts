@@ -69,25 +69,27 @@ export async function insertMessage(
   trx: Transaction<Database>,
   message: NewMessage,
 ): Promise<{ message: MessageRow; revision: number }> {
-  const { last_message_at, revision } = await trx
-    .updateTable('conversations')
-    .set({
-      last_message_at: nextTime,
-      revision: sql`revision + 1`,
-      message_count: sql`message_count + 1`,
-      preview: previewOf(message.parts),
-    })
-    .where('id', '=', message.conversation_id)
-    .returning(['last_message_at', 'revision'])
-    .executeTakeFirstOrThrow();
-  const row = await trx
+  const { revision, ...row } = await trx
+    .with('moved', (query) =>
+      query
+        .updateTable('conversations')
+        .set({
+          last_message_at: nextTime,
+          revision: sql`revision + 1`,
+          message_count: sql`message_count + 1`,
+          preview: previewOf(message.parts),
+        })
+        .where('id', '=', message.conversation_id)
+        .returning(['last_message_at', 'revision']),
+    )
     .insertInto('messages')
     .values({
       ...message,
       parts: JSON.stringify(message.parts),
-      created_at: last_message_at ?? sql<Date>`clock_timestamp()`,
+      created_at: sql<Date>`(select last_message_at from moved)`,
     })
     .returningAll()
+    .returning(sql<string>`(select revision from moved)`.as('revision'))
     .executeTakeFirstOrThrow();
   return { message: row, revision: Number(revision) };
 }

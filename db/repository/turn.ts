@@ -1,6 +1,6 @@
 import { isReason, type Reason } from '@parley/shared/reason';
 import type { Heard, Metrics, Turn, TurnMedium } from '@parley/shared/turn';
-import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import { type ExpressionBuilder, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Database, TurnRequest, TurnTable } from '../schema.ts';
 import type { Owner } from './conversation.ts';
 import { leaseUntil } from './turn-lease.ts';
@@ -35,13 +35,40 @@ export async function findOwnTurn(db: Kysely<Database>, owner: Owner, id: string
     .executeTakeFirst();
 }
 
+/** Written as two equalities, since each has a partial index: `in` has none and would read all the conversation's turns. */
+const isOpen = (turn: ExpressionBuilder<Database, 'turns'>) =>
+  turn.or([turn('status', '=', 'running'), turn('status', '=', 'queued')]);
+
+/** The turn with an id, whosoever it is, and the conversation's open turns, the running one first, in one look. */
+export async function findTurnAmongOpen(
+  db: Kysely<Database>,
+  id: string,
+  conversationId: string,
+): Promise<{ known: TurnRow | undefined; open: TurnRow[] }> {
+  const rows = await db
+    .selectFrom('turns')
+    .selectAll()
+    .where((turn) =>
+      turn.or([
+        turn('id', '=', id),
+        turn.and([turn('conversation_id', '=', conversationId), turn('status', '=', 'running')]),
+        turn.and([turn('conversation_id', '=', conversationId), turn('status', '=', 'queued')]),
+      ]),
+    )
+    .orderBy(sql`(status = 'running')`, 'desc')
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+  return { known: rows.find((row) => row.id === id), open: rows.filter((row) => row.id !== id) };
+}
+
 /** The running turn and those that wait behind it, oldest first. */
 export async function listOpenTurns(db: Kysely<Database>, conversationId: string): Promise<TurnRow[]> {
   return await db
     .selectFrom('turns')
     .selectAll()
     .where('conversation_id', '=', conversationId)
-    .where('status', 'in', ['running', 'queued'])
+    .where(isOpen)
     .orderBy(sql`(status = 'running')`, 'desc')
     .orderBy('created_at')
     .orderBy('id')

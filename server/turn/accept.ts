@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Db, Trx } from '@parley/db/connect';
 import { type ConversationRow, lockConversation, type Owner } from '@parley/db/repository/conversation';
 import { findMessage, insertMessage, type MessageRow } from '@parley/db/repository/message';
-import { findTurn, insertTurn, listOpenTurns, type TurnRow } from '@parley/db/repository/turn';
+import { findTurnAmongOpen, insertTurn, type TurnRow } from '@parley/db/repository/turn';
 import type { TurnRequest } from '@parley/db/schema';
 import { canonicalJson } from '@parley/shared/canonical';
 import { newId } from '@parley/shared/id';
@@ -37,7 +37,15 @@ export interface NewHumanMessage {
 }
 
 export type Acceptance =
-  | { kind: 'accepted'; turn: TurnRow; message: MessageRow | null; revision: number; before: number }
+  | {
+      kind: 'accepted';
+      turn: TurnRow;
+      message: MessageRow | null;
+      assistantId: string | null;
+      /** The conversation's, with this turn's message and without. */
+      revision: number;
+      before: number;
+    }
   | { kind: 'duplicate'; turn: TurnRow; message: MessageRow | null }
   | { kind: 'busy'; running: TurnRow; waiting: number };
 
@@ -67,11 +75,10 @@ export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
   const hash = requestHash(input);
   return await db.transaction().execute(async (trx) => {
     const conversation = await lockConversation(trx, input.owner, input.conversationId);
-    const known = await findTurn(trx, input.turnId);
+    const { known, open } = await findTurnAmongOpen(trx, input.turnId, conversation.id);
     if (known) return await again(trx, input, known, hash);
     if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
     await input.check?.(trx, conversation);
-    const open = await listOpenTurns(trx, conversation.id);
     const [first] = open;
     if (first) {
       const waiting = open.filter((turn) => turn.status === 'queued').length;
@@ -94,7 +101,9 @@ export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
     });
     await input.stored?.(trx, { turnId: turn.id, userMessageId: turn.user_message_id });
     checkpoint('accept.commit', turn.id);
-    return { kind: 'accepted', turn, message: stored.message, revision: stored.revision ?? before, before };
+    const { assistant_id: assistantId } = conversation;
+    const revision = stored.revision ?? before;
+    return { kind: 'accepted', turn, message: stored.message, assistantId, revision, before };
   });
 }
 

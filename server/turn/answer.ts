@@ -1,8 +1,8 @@
 import { findAssistant } from '@parley/db/repository/assistant';
-import { getConversation } from '@parley/db/repository/conversation';
+import { getConversation, type Owner } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { listWaitingMessages, type TurnRow } from '@parley/db/repository/turn';
-import { findUser, toProfile } from '@parley/db/repository/user';
+import { findUser, toProfile, type UserRow } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
 import type { Event } from '@parley/shared/event';
 import { type Locale, localeOf } from '@parley/shared/explain';
@@ -17,7 +17,15 @@ import { type Sentence, SentenceSplitter } from './sentence.ts';
 import { Speaker } from './speak.ts';
 import type { Timing } from './timing.ts';
 
+/** What an answer needs to know and its turn's acceptance has seen already. */
+export interface Seen {
+  assistantId: string | null;
+  revision: number;
+  user: Promise<UserRow | undefined>;
+}
+
 export interface AnswerOptions {
+  seen: Seen | undefined;
   turn: TurnRow;
   /** The user's message; none when the agent speaks first. */
   message: MessageRow | null;
@@ -41,14 +49,12 @@ const han = /\p{Script=Han}/u;
 export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<void> {
   const { turn, message, recorder, timing, signal } = options;
   const owner = { tenant: turn.tenant_id, userId: turn.user_id };
-  const [conversation, user] = await Promise.all([
-    getConversation(ports.db, owner, turn.conversation_id),
-    findUser(ports.db, turn.tenant_id, turn.user_id),
-  ]);
-  const assistantId = turn.request.assistantId ?? conversation.assistant_id;
+  const seen = options.seen ?? (await look(ports, owner, turn.conversation_id));
+  const user = await seen.user;
+  const assistantId = turn.request.assistantId ?? seen.assistantId;
   const [assistant, history] = await Promise.all([
     assistantId ? findAssistant(ports.db, turn.tenant_id, assistantId) : undefined,
-    ports.history.read(turn.conversation_id, Number(conversation.revision)),
+    ports.history.read(turn.conversation_id, seen.revision),
   ]);
   const written = message ? textOf(message.parts) : '';
   const spoken = user?.locale ?? assistant?.language ?? (han.test(written) ? 'zh' : 'en');
@@ -109,6 +115,14 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   }
   if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
   await speaker?.end();
+}
+
+/** For a turn that this replica did not accept. */
+async function look(ports: TurnPorts, owner: Owner, conversationId: string): Promise<Seen> {
+  const user = findUser(ports.db, owner.tenant, owner.userId);
+  user.catch(() => undefined);
+  const conversation = await getConversation(ports.db, owner, conversationId);
+  return { assistantId: conversation.assistant_id, revision: Number(conversation.revision), user };
 }
 
 /** By default what was said is answered aloud and what was written is not. */

@@ -6,7 +6,7 @@ import { saveSpeech } from '../files/speech-file.ts';
 import { Encoded } from '../live/encode.ts';
 import { Fenced } from '../live/port.ts';
 import { beginning, ending } from './announce.ts';
-import { answer } from './answer.ts';
+import { answer, type Seen } from './answer.ts';
 import { checkpoint } from './checkpoint.ts';
 import { Leases } from './lease.ts';
 import type { TurnPorts } from './ports.ts';
@@ -27,6 +27,8 @@ export interface Claimed {
   claimedAt: number;
   /** Monotonic time of the turn's acceptance, where this replica saw it. */
   acceptedAt?: number;
+  /** What its acceptance has seen. */
+  seen?: Seen;
   /** `turn.started` is in the log already: an owner before this one had come that far. */
   begun?: boolean;
 }
@@ -132,6 +134,7 @@ export class TurnRunner {
       checkpoint('turn.begun', turn.id);
       if (!claimed.begun) recorder.push(beginning(turn, message));
       await answer(ports, {
+        seen: claimed.seen,
         turn,
         message,
         recorder,

@@ -3,6 +3,7 @@ import { type AttachmentRow, claimAttachments, findAttachments } from '@parley/d
 import type { Owner } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { findOwnTurn, type TurnRow } from '@parley/db/repository/turn';
+import { findUser, type UserRow } from '@parley/db/repository/user';
 import type { TurnRequest } from '@parley/db/schema';
 import { newId } from '@parley/shared/id';
 import type { MessagePart } from '@parley/shared/message';
@@ -31,6 +32,9 @@ type ToSubmit = Omit<AcceptInput, 'claim' | 'onBusy'> & { onBusy: OnBusy };
  */
 export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubmit): Promise<Sent> {
   let onBusy = input.onBusy;
+  // Looked up meanwhile: the answer needs it as soon as the turn is committed.
+  const user = findUser(ports.db, input.owner.tenant, input.owner.userId);
+  user.catch(() => undefined);
   for (let tries = 0; ; tries++) {
     const claimedAt = performance.now();
     const result = await accept(ports.db, {
@@ -41,7 +45,7 @@ export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubm
     if (result.kind === 'duplicate') return { turn: result.turn, message: result.message, duplicate: true };
     if (result.kind === 'accepted') {
       checkpoint('accept.committed', result.turn.id);
-      await begin(ports, runner, result, claimedAt);
+      await begin(ports, runner, result, claimedAt, user);
       return { turn: result.turn, message: result.message, duplicate: false };
     }
     if (onBusy === 'reject' || tries >= interruptTries)
@@ -57,11 +61,13 @@ async function begin(
   runner: TurnRunner,
   accepted: Extract<Acceptance, { kind: 'accepted' }>,
   claimedAt: number,
+  user: Promise<UserRow | undefined>,
 ): Promise<void> {
-  const { turn, message, before, revision } = accepted;
+  const { turn, message, assistantId, before, revision } = accepted;
   if (message && revision > before)
     await ports.history.extend(turn.conversation_id, { before, after: revision }, [inEvent(toMessage(message))]);
-  if (turn.status === 'running') runner.start({ turn, message, claimedAt, acceptedAt: claimedAt });
+  if (turn.status === 'running')
+    runner.start({ turn, message, claimedAt, acceptedAt: claimedAt, seen: { assistantId, revision, user } });
 }
 
 function requestOf(input: SendTurnInput): TurnRequest {
