@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Db } from '@parley/db/connect';
 import { type Locale, localeOf } from '@parley/shared/explain';
@@ -31,13 +30,36 @@ export interface App {
   draining(): boolean;
 }
 
-export interface Context extends CallContext {
+export interface Context {
   app: App;
   session: Session;
-  locale: Locale;
-  traceId: string;
-  /** Where the call came from. */
-  address: string;
+}
+
+/** What a transport holds for each of its connections: small, since most of them are idle. */
+class ConnectionContext implements Context, CallContext {
+  readonly app: App;
+  readonly session: Session;
+
+  constructor(app: App, session: Session) {
+    this.app = app;
+    this.session = session;
+  }
+
+  get locale(): Locale {
+    return this.session.locale;
+  }
+
+  get traceId(): string {
+    return this.session.traceId;
+  }
+
+  valid(): ParleyError | undefined {
+    return this.session.valid();
+  }
+
+  onInvalid(callback: () => void): () => void {
+    return this.session.onInvalid(callback);
+  }
 }
 
 /**
@@ -48,28 +70,22 @@ export interface Context extends CallContext {
 export function contextMaker(
   app: App,
   addressOf: (req: IncomingMessage) => string,
-): (request: ContextRequest) => Promise<Context> {
+): (request: ContextRequest) => Promise<Context & CallContext> {
   return async ({ req, connectionParams }) => {
     const version = connectionParams?.protocolVersion ?? header(req, 'x-parley-protocol-version');
     if (version !== undefined && !protocolVersions.some((supported) => supported === version))
       throw new ParleyError('VERSION_UNSUPPORTED', { details: { supported: [...protocolVersions] } });
     const session = new Session(app.credentials, {
-      authorization: req.headers.authorization,
-      token: connectionParams?.token,
-      actingUser: connectionParams?.user ?? header(req, 'x-parley-user'),
-    });
-    const accepted = localeOf(connectionParams?.locale ?? req.headers['accept-language']);
-    return {
-      app,
-      session,
-      get locale() {
-        return session.locale === null ? accepted : localeOf(session.locale);
+      presented: {
+        authorization: req.headers.authorization,
+        token: connectionParams?.token,
+        actingUser: connectionParams?.user ?? header(req, 'x-parley-user'),
       },
+      accepted: localeOf(connectionParams?.locale ?? req.headers['accept-language']),
       traceId: traceOf(req),
       address: addressOf(req),
-      valid: () => session.valid(),
-      onInvalid: (callback) => session.onInvalid(callback),
-    };
+    });
+    return new ConnectionContext(app, session);
   };
 }
 
@@ -80,6 +96,6 @@ function header(req: IncomingMessage, name: string): string | undefined {
 }
 
 /** The caller's trace (W3C Trace Context) where it sends one, so that its error and our log can be laid side by side. */
-function traceOf(req: IncomingMessage): string {
-  return /^00-([0-9a-f]{32})-/.exec(header(req, 'traceparent') ?? '')?.[1] ?? randomBytes(16).toString('hex');
+function traceOf(req: IncomingMessage): string | undefined {
+  return /^00-([0-9a-f]{32})-/.exec(header(req, 'traceparent') ?? '')?.[1];
 }

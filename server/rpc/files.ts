@@ -10,7 +10,7 @@ import { download } from './download.ts';
 import { toTRPCError } from './failure.ts';
 import { admit, allow } from './guard.ts';
 import type { AppRouter } from './router.ts';
-import { describeFailure, type Serving } from './transport.ts';
+import { type CallContext, describeFailure, type Serving } from './transport.ts';
 import { upload } from './upload.ts';
 
 /** Milliseconds that the rest of a body is read for, once it was refused, so that the answer arrives. */
@@ -52,7 +52,7 @@ async function answer(
   reply: FastifyReply,
   work: (ctx: Context, owner: Owner) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
-  let ctx: Context | undefined;
+  let ctx: (Context & CallContext) | undefined;
   try {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());

@@ -5,8 +5,8 @@ import type { Context } from './context.ts';
 import { open } from './trpc.ts';
 
 /** Whoever calls, within the rates. @throws ParleyError as `Credentials.authenticate`; RATE_LIMITED */
-export async function admit(ctx: Pick<Context, 'app' | 'address' | 'session'>): Promise<Principal> {
-  await ctx.app.rates.address(ctx.address);
+export async function admit(ctx: Context): Promise<Principal> {
+  await ctx.app.rates.address(ctx.session.address);
   const principal = await ctx.session.principal();
   await ctx.app.rates.call(principal);
   return principal;

@@ -11,7 +11,12 @@ export const heartbeat = { pingMs: 10_000, reconnectMs: 25_000 };
 const t = initTRPC.context<Context>().create({
   transformer: serverTransformer,
   isDev: false,
-  errorFormatter: ({ error, path, ctx }) => errorFormatter({ error, path, ctx }),
+  errorFormatter: ({ error, path, ctx }) =>
+    errorFormatter({
+      error,
+      path,
+      ctx: ctx && { locale: ctx.session.locale, traceId: ctx.session.traceId },
+    }),
   sse: {
     ping: { enabled: true, intervalMs: heartbeat.pingMs },
     client: { reconnectAfterInactivityMs: heartbeat.reconnectMs },

@@ -19,5 +19,5 @@ export const ask = speaking.input(sendTurnInput).mutation(async ({ ctx, input, s
     await getConversation(app.db, ctx.owner, input.conversationId);
     throw new ParleyError('UNAVAILABLE');
   }
-  return { userMessage: toMessage(sent.message), ...(await replyTo(app.db, turn, ctx.locale)) };
+  return { userMessage: toMessage(sent.message), ...(await replyTo(app.db, turn, ctx.session.locale)) };
 });
