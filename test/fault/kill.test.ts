@@ -55,29 +55,59 @@ async function sendTwice(victim: Replica, fault: Fault, message: Sending): Promi
   }
 }
 
-describe.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)('%s', (signal) => {
+/** A turn that something happens to on its way, with one who watches from either side. */
+async function begin(victim: Replica, fault: Fault) {
+  const conversationId = await crew.conversation(survivor);
+  const [near, far] = await Promise.all([
+    crew.watch(conversationId, [victim, survivor]),
+    crew.watch(conversationId, [survivor]),
+  ]);
+  const message = crew.message(conversationId);
+  await sendTwice(victim, fault, message);
+  await far.end(message.turnId);
+  return { conversationId, near, far, message };
+}
+
+type Story = Awaited<ReturnType<typeof begin>>;
+
+async function goOn({ conversationId, near, far, message }: Story): Promise<void> {
+  await near.end(message.turnId);
+  const next = crew.message(conversationId, 'and now');
+  await next.to(survivor);
+  await Promise.all([near.end(next.turnId), far.end(next.turnId)]);
+}
+
+describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', (signal) => {
   it.concurrent.each(steps)('at %s loses nothing and tells nothing twice', { timeout: 60_000 }, async (step) => {
     const victim = await crew.start({ CLOCK_OFFSET_MS: minutes(10) });
-    const conversationId = await crew.conversation(survivor);
-    const [near, far] = await Promise.all([
-      crew.watch(conversationId, [victim, survivor]),
-      crew.watch(conversationId, [survivor]),
-    ]);
-    const message = crew.message(conversationId);
-    await sendTwice(victim, { step, signal }, message);
-    await far.end(message.turnId);
-    if (signal === 'SIGSTOP') {
-      // Who resumes elsewhere, and who stays until it comes back, are told the same.
-      if (near.events.length > 0) await (await crew.watch(conversationId, [survivor], near)).end(message.turnId);
-      victim.signal('SIGCONT');
-      // Drained, it has nothing more to say of a turn that is not its own any more.
-      expect(await victim.terminate()).toBe(0);
-    }
+    const story = await begin(victim, { step, signal });
     expect(await victim.exited).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
-    await near.end(message.turnId);
-    const next = crew.message(conversationId, 'and now');
-    await next.to(survivor);
-    await Promise.all([near.end(next.turnId), far.end(next.turnId)]);
-    await crew.judge([conversationId]);
+    await goOn(story);
+    await crew.judge([story.conversationId]);
   });
+});
+
+describe('SIGSTOP past the lease', () => {
+  // One after the other on one victim, which is as good as new each time that it comes back.
+  const chains = [0, 1, 2].map((chain) => steps.filter((_, i) => i % 3 === chain));
+  it.concurrent.each(chains)(
+    'at %s, %s, %s … loses nothing and tells nothing twice',
+    { timeout: 90_000 },
+    async (...chain) => {
+      const victim = await crew.start({ CLOCK_OFFSET_MS: minutes(10) });
+      const stories: Story[] = [];
+      for (const step of chain) {
+        const story = await begin(victim, { step, signal: 'SIGSTOP' });
+        const { conversationId, near, message } = story;
+        // Who resumes elsewhere, and who stays until it comes back, are told the same.
+        if (near.events.length > 0) await (await crew.watch(conversationId, [survivor], near)).end(message.turnId);
+        victim.signal('SIGCONT');
+        await goOn(story);
+        stories.push(story);
+      }
+      // Drained, it has nothing more to say of turns that are not its own any more.
+      expect(await victim.terminate()).toBe(0);
+      await crew.judge(stories.map(({ conversationId }) => conversationId));
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { answer, gate, refusal } from '../support/provider.ts';
-import type { Fault } from '../support/replica.ts';
+import type { Fault, Replica } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
 import { type Crew, startCrew } from './crew.ts';
 
@@ -108,6 +108,11 @@ describe('an owner that comes back to end a turn that another one runs', () => {
 });
 
 describe('a conversation that is deleted', () => {
+  let survivor: Replica;
+  beforeAll(async () => {
+    survivor = await crew.start();
+  });
+
   // Guard: the row that says so stays until all else is erased; any replica's sweep goes on with it.
   it.concurrent.each([
     ['erase.before', 'SIGKILL'],
@@ -116,9 +121,8 @@ describe('a conversation that is deleted', () => {
     ['erase.middle', 'SIGTERM'],
   ] as const)('is erased although its replica gets a signal: at %s a %s', { timeout: 60_000 }, async (step, signal) => {
     const first = await crew.start();
-    const second = await crew.start();
     const conversationId = await crew.conversation(first);
-    const watcher = await crew.watch(conversationId, [second]);
+    const watcher = await crew.watch(conversationId, [survivor]);
     const message = crew.message(conversationId, 'to be forgotten');
     await message.to(first);
     await watcher.end(message.turnId);
@@ -140,6 +144,5 @@ describe('a conversation that is deleted', () => {
     const redis = new Redis(sharedRedis().url);
     expect(await redis.keys(`*${conversationId}*`)).toEqual([]);
     redis.disconnect();
-    await second.kill();
   });
 });
