@@ -176,8 +176,9 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
   });
 
   test('a call on a connection whose token has expired is made with a fresh one', async () => {
-    const parley = await parleyOf(app, 'tom', { transport, token: () => app.token('tom', { lifetime: 1 }) });
-    const end = Date.now() + 2_500;
+    const parley = await parleyOf(app, 'tom', { transport, token: () => app.token('tom', { lifetime: 2 }) });
+    // A token's times are whole seconds: this one lives for one to two.
+    const end = Date.now() + 4_500;
     while (Date.now() < end) {
       expect(await parley.trpc.account.me.query()).toBeTruthy();
       await pause(100);
