@@ -12,6 +12,14 @@ beforeAll(async () => {
 });
 afterAll(() => crew.stop());
 
+/** A second SIGTERM would not let it drain. */
+async function leave(replica: Replica, struckBy: Fault['signal']): Promise<void> {
+  if (struckBy === 'SIGSTOP') {
+    replica.signal('SIGCONT');
+    expect(await replica.terminate()).toBe(0);
+  } else expect(await replica.exited).toBe(struckBy === 'SIGKILL' ? 'SIGKILL' : 0);
+}
+
 async function ownCrew(): Promise<Crew & AsyncDisposable> {
   const own = await startCrew({ redisUrl: sharedRedis().url });
   return { ...own, [Symbol.asyncDispose]: () => own.stop() };
@@ -45,8 +53,7 @@ describe('the replica that takes a turn over', () => {
         const { status } = await (await crew.client(third)).turns.get.query({ turnId: message.turnId });
         expect(status).toBe('failed');
       }, 30_000);
-      if (signal === 'SIGSTOP') second.signal('SIGCONT');
-      if (signal !== 'SIGKILL') expect(await second.terminate()).toBe(0);
+      await leave(second, signal);
       await watcher.end(message.turnId);
       const next = crew.message(conversationId, 'and now');
       await next.to(third);
@@ -134,8 +141,7 @@ describe('a conversation that is deleted', () => {
     const { db } = crew.database;
     const left = () => db.selectFrom('conversations').select('id').where('id', '=', conversationId).execute();
     await vi.waitFor(async () => expect(await left()).toEqual([]), 30_000);
-    if (signal === 'SIGSTOP') first.signal('SIGCONT');
-    if (signal !== 'SIGKILL') expect(await first.terminate()).toBe(0);
+    await leave(first, signal);
     await deleted;
     expect(
       await db.selectFrom('messages').select('id').where('conversation_id', '=', conversationId).execute(),
