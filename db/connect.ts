@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { prepareStatements, StatementNames } from './prepared.ts';
 import type { Database } from './schema.ts';
 
 /** The database, or a transaction in it. */
@@ -51,6 +52,10 @@ export function connect(connection: Connection, options: ConnectOptions = {}): K
   pool.on('error', (error) => options.onIdleError?.(error));
   options.onPool?.(() => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }));
   // So would one on a connection that is in use; the query that it breaks rejects anyway.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const names = new StatementNames();
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    prepareStatements(client, names);
+  });
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }

@@ -17,6 +17,8 @@ const states: Readonly<Record<string, Failure>> = {
   '22': invalid,
   '23503': { reason: 'NOT_FOUND', transient: false },
   '23505': { reason: 'IDEMPOTENCY_CONFLICT', transient: false },
+  // a cached plan that a migration has made useless: it is made anew the next time
+  '0A000': unavailable,
   // read-only transaction: the server has become a standby
   '25006': unavailable,
   '25P03': unavailable,

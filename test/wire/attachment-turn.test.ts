@@ -73,8 +73,8 @@ describe('a turn with attachments', () => {
     const hers = await upload('hers.png', 'eve');
     for (const attachmentId of [newId(), hers.id]) {
       const turn = { conversationId, parts: [text('look'), attached(mine.id), attached(attachmentId)] };
-      for (const call of [ada.turns.send.mutate(turn), ada.turns.ask.mutate(turn)])
-        expect(await failureOf(call)).toMatchObject({ reason: 'NOT_FOUND', details: { attachmentId } });
+      for (const call of [ada.turns.send, ada.turns.ask])
+        expect(await failureOf(call.mutate(turn))).toMatchObject({ reason: 'NOT_FOUND', details: { attachmentId } });
     }
     expect((await ada.conversations.messages.query({ conversationId })).total).toBe(0);
     const row = await app.database.db
