@@ -19,14 +19,14 @@ import { MemoryLog } from '../live/memory.ts';
 import type { LogStore } from '../live/port.ts';
 import { RedisLog } from '../live/redis.ts';
 import { type RedisConnections, redisConnections } from '../live/redis-connect.ts';
-import { type ModelConfig, makeModel } from '../model/registry.ts';
+import { makeModel } from '../model/registry.ts';
 import type { App } from '../rpc/context.ts';
 import { turnChannel } from '../turn/interrupt.ts';
 import type { Logger, TurnPorts } from '../turn/ports.ts';
 import { TurnRunner } from '../turn/runner.ts';
 import { Takeover } from '../turn/takeover.ts';
 import { warmTokens } from '../turn/token.ts';
-import type { Config, ProviderConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { metered } from './metered.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
 import { assembleSpeech } from './voice.ts';
@@ -66,13 +66,6 @@ export async function assemble(config: Config, connection: Connection, logger: L
   }
 }
 
-/** OpenAI's own address, and what a service without keys is given for one. */
-function modelOf(llm: ProviderConfig): ModelConfig {
-  if (llm.provider === 'local') return { provider: 'local' };
-  const { model, baseURL = 'https://api.openai.com/v1', apiKey = 'none' } = llm;
-  return { provider: 'openai', model, baseURL, apiKey };
-}
-
 interface Stores {
   replica: string;
   db: Db;
@@ -106,7 +99,7 @@ async function wire(
     onRead: (hit) => page.metrics.historyCache(hit ? 'hit' : 'miss'),
   });
   const speech = assembleSpeech(config);
-  const model = makeModel(modelOf(config.llm));
+  const model = makeModel(config.llm);
   const files = await makeFileStore(config.storage);
   const turns: TurnPorts = {
     db,
