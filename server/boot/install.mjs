@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const modules = path.join(root, 'node_modules');
+const workspaceFile = path.join(root, 'pnpm-workspace.yaml');
 const stampFile = path.join(modules, '.parley-install');
 const lockFile = path.join(modules, '.parley-install.lock');
 const node = path.join(modules, 'node', 'bin', 'node');
@@ -16,19 +17,25 @@ const OLDEST_NODE = 20;
 const INSTALL_MS = 15 * 60_000;
 const OUTPUT_BYTES = 64_000;
 
+/** Workspace packages that only tests and the phone's example need: a server that starts does not wait for them. */
+const DEVELOPMENT = ['client/expo', 'test'];
+
 /**
  * Installs the packages that the lock file names, unless they are installed already (then: no network, a few milliseconds).
- * Starts at the same time wait for each other. Resolves to the path of the pinned Node's binary.
+ * `serve` leaves out what only tests need, `all` is everything. Starts at the same time wait for each other.
+ * Resolves to the path of the pinned Node's binary.
  * Throws an Error whose message is for people; the caller prints it and ends.
+ *
+ * @param {'serve' | 'all'} scope
  */
-export async function ensureInstalled() {
+export async function ensureInstalled(scope) {
   const major = Number.parseInt(process.versions.node, 10);
   if (major < OLDEST_NODE) throw new Error(`parley needs Node ${OLDEST_NODE} or newer, this is ${process.version}`);
-  if (isInstalled()) return node;
+  if (isInstalled(scope)) return node;
   fs.mkdirSync(modules, { recursive: true });
   await lock();
   try {
-    if (!isInstalled()) await install();
+    if (!isInstalled(scope)) await install(scope);
   } finally {
     fs.rmSync(lockFile, { force: true });
   }
@@ -41,12 +48,14 @@ export function fail(error) {
   process.exit(1);
 }
 
+/** The folders that pnpm-workspace.yaml names under `packages`, its first key. */
 function workspace() {
-  return fs
-    .readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && fs.existsSync(path.join(root, entry.name, 'package.json')))
-    .map((entry) => entry.name)
-    .sort();
+  const [, list = ''] = /^packages:\n((?: +- .+\n)+)/m.exec(fs.readFileSync(workspaceFile, 'utf8')) ?? [];
+  return list.split('\n').flatMap((line) => /^ +- (\S+)/.exec(line)?.[1] ?? []);
+}
+
+function inScope(scope) {
+  return scope === 'all' ? workspace() : workspace().filter((folder) => !DEVELOPMENT.includes(folder));
 }
 
 function fingerprint() {
@@ -58,18 +67,20 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-function isInstalled() {
-  const parts = [node, ...workspace().map((name) => path.join(root, name, 'node_modules'))];
-  if (!parts.every((part) => fs.existsSync(part))) return false;
-  return fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === fingerprint();
+function isInstalled(scope) {
+  const parts = [node, ...inScope(scope).map((folder) => path.join(root, folder, 'node_modules'))];
+  if (!parts.every((part) => fs.existsSync(part)) || !fs.existsSync(stampFile)) return false;
+  const [done, stamp] = fs.readFileSync(stampFile, 'utf8').split(' ');
+  return stamp === fingerprint() && (done === 'all' || done === scope);
 }
 
-async function install() {
+async function install(scope) {
   const { packageManager } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
   console.error('parley: installing packages (the first time takes a minute) …');
   const words = ['--yes', packageManager, 'install', '--frozen-lockfile', '--trust-lockfile', '--no-ignore-scripts'];
   // Settings that a user's own configuration may carry and that would leave something out.
   words.push('--node-linker', 'isolated', '--config.production=false', '--config.confirm-modules-purge=false');
+  if (scope === 'serve') for (const folder of ['.', ...inScope(scope)]) words.push('--filter', `./${folder}`);
   const child = spawn('npx', words, {
     cwd: root,
     env: environment(),
@@ -89,7 +100,7 @@ async function install() {
   clearTimeout(limit);
   for (const signal of signals) process.removeListener(signal, end);
   if (!ok || !fs.existsSync(node)) throw new Error(`packages could not be installed:\n${output}`);
-  fs.writeFileSync(stampFile, fingerprint());
+  fs.writeFileSync(stampFile, `${scope} ${fingerprint()}`);
 }
 
 function endGroup(child, signal) {
