@@ -1,5 +1,6 @@
 import { onParentGone } from '@parley/server/boot/parent';
 import type { TestProject } from 'vitest/node';
+import { type ChromiumBinary, ChromiumUnavailable, findChromium } from './chromium-binary.ts';
 import { makeTemplate, type Server, startPostgres, sweepFolders } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { RedisUnavailable } from './redis-binary.ts';
@@ -10,6 +11,8 @@ declare module 'vitest' {
     postgres: Server;
     /** The run's Redis, or why there is none. */
     redis: { url: string } | { missing: string };
+    /** The browser of browser tests, or why there is none. */
+    chromium: ChromiumBinary | { missing: string };
   }
 }
 
@@ -18,10 +21,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Killed `npm test`: nothing is left to report to.
   onParentGone(() => process.exit(1));
   sweepFolders();
-  const [postgres, redis] = await Promise.all([startPostgres(), sharedRedis()]);
+  const [postgres, redis, chromium] = await Promise.all([startPostgres(), sharedRedis(), browser()]);
   await makeTemplate(postgres.connection);
   project.provide('postgres', postgres.connection);
   project.provide('redis', redis.context);
+  project.provide('chromium', chromium);
   return async () => {
     await Promise.all([postgres.stop(), redis.stop()]);
   };
@@ -37,5 +41,15 @@ async function sharedRedis() {
     if (!(error instanceof RedisUnavailable)) throw error;
     console.error(error.message);
     return { context: { missing: error.message }, stop: async () => {} };
+  }
+}
+
+async function browser(): Promise<ChromiumBinary | { missing: string }> {
+  try {
+    return await findChromium();
+  } catch (error) {
+    if (!(error instanceof ChromiumUnavailable)) throw error;
+    console.error(error.message);
+    return { missing: error.message };
   }
 }
