@@ -14,6 +14,8 @@ export interface Config {
   origins: readonly string[] | '*';
   trustProxy: readonly string[];
   dataDir: string;
+  /** Where builds of the console are. */
+  consoleFolder: string;
   /** The embedded mode runs PostgreSQL itself, in `dataDir`. */
   database: { mode: 'embedded' } | { mode: 'external'; url: string };
   poolSize: number;
@@ -108,6 +110,7 @@ export function decide(env: Environment, terminal = false): Config {
     origins: env.CORS_ORIGINS.includes('*') ? '*' : env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
     dataDir,
+    consoleFolder: resolve(repository, 'client/console/dist'),
     database: env.DATABASE_URL === undefined ? { mode: 'embedded' } : { mode: 'external', url: env.DATABASE_URL },
     poolSize: env.DATABASE_POOL,
     redisUrl: env.REDIS_URL,

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import { startEmbedded } from '@parley/db/embedded';
 import { limits } from '@parley/shared/limits';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -17,7 +16,9 @@ import { heartbeat } from '../rpc/trpc.ts';
 import type { Logger } from '../turn/ports.ts';
 import { assemble, type Running, version } from './app.ts';
 import type { Config } from './config.ts';
-import { welcome } from './welcome.ts';
+import { registerConsole } from './console.ts';
+import { registerHeaders } from './console-headers.ts';
+import { registerSignIn } from './console-sign-in.ts';
 
 export interface Server {
   url: string;
@@ -86,9 +87,11 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     routerOptions: { maxParamLength: 2_000 },
   });
   const isOwnOrigin = ownOrigin(config);
-  await server.register(helmet, { contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } } });
+  await registerHeaders(server);
   await server.register(cors, { origin: config.origins === '*' ? true : [...config.origins], maxAge: 600 });
   operations(server, running);
+  await registerConsole(server, config.consoleFolder);
+  registerSignIn(server, config);
 
   const serving: Serving<typeof appRouter> = {
     router: appRouter,
@@ -148,7 +151,6 @@ function operations(server: FastifyInstance, running: Running): void {
   server.get('/metrics', async (_request, reply) =>
     reply.type(running.metrics.contentType).send(await running.metrics.text()),
   );
-  server.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(welcome));
   server.get('/openapi.json', (_request, reply) => reply.type('application/json').send(api));
 }
 
