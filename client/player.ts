@@ -1,4 +1,5 @@
-import { type Event, type EventOf, isTerminal } from '@parley/shared/event';
+import type { Event, EventOf } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import type { AudioOutput } from './player-output.ts';
 import { type PlaybackReport, type Position, Reporter } from './player-report.ts';
 import { positionIn, Schedule, type Scheduled } from './player-schedule.ts';

@@ -1,7 +1,8 @@
-import { type Event, type EventOf, isTerminal, type TerminalEvent } from '@parley/shared/event';
+import type { Event, EventOf, TerminalEvent } from '@parley/shared/event';
 import { explain } from '@parley/shared/explain';
 import type { MessageInEvent } from '@parley/shared/message';
 import { isRetryable } from '@parley/shared/reason';
+import { isTerminal } from '@parley/shared/terminal';
 import type { Turn, TurnMedium, TurnPart } from '@parley/shared/turn';
 
 /** How a turn began, for when its first event is gone. */

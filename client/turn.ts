@@ -1,4 +1,5 @@
-import { type Event, isTerminal, type TerminalEvent, type Tracked } from '@parley/shared/event';
+import type { Event, TerminalEvent, Tracked } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import type { Heard } from '@parley/shared/turn';
 import { Events, sizeOf } from './events.ts';
 import { failureOf, ParleyFailure } from './failure.ts';

@@ -145,10 +145,6 @@ export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
 /** The events that end a turn: exactly one per turn, and nothing of the turn after it. */
 export type TerminalEvent = EventOf<'turn.completed' | 'turn.interrupted' | 'turn.failed'>;
 
-export function isTerminal(event: Event): event is TerminalEvent {
-  return event.type === 'turn.completed' || event.type === 'turn.interrupted' || event.type === 'turn.failed';
-}
-
 /** An event with its place in the conversation's log. Ids of one conversation sort as text. */
 export interface Tracked {
   id: string;

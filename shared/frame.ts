@@ -1,5 +1,6 @@
 import { SuperJSON, type SuperJSONResult } from 'superjson';
 import { ParleyError } from './reason.ts';
+import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
 /**
  * The frames of `/trpc/binary`. A message without bytes is a JSON text frame. A message with bytes is one binary frame:
@@ -49,8 +50,6 @@ export const frameTransformer = {
   deserialize: (value: SuperJSONResult): unknown => (value.meta ? plain.deserialize(value) : value.json),
 };
 
-const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder('utf-8', { fatal: true }) };
-
 /**
  * A message as one frame: text when it holds no bytes.
  * @throws ParleyError INVALID_MESSAGE when beside bytes it holds an object that would be read as bytes
@@ -73,7 +72,7 @@ export function encodeFrame(message: unknown): string | Uint8Array<ArrayBuffer> 
   });
   if (strings.length === 0) return text;
   if (isAmbiguous) throw new ParleyError('INVALID_MESSAGE');
-  const head = utf8.encoder.encode(text);
+  const head = encodeUtf8(text);
   const frame = new Uint8Array(strings.reduce((sum, bytes) => sum + bytes.length, 4 + head.length));
   new DataView(frame.buffer).setUint32(0, head.length);
   frame.set(head, 4);
@@ -96,7 +95,7 @@ export function decodeFrame(frame: string | Uint8Array): unknown {
     const length = view.getUint32(0);
     let at = 4 + length;
     if (at > frame.length) throw new RangeError('the JSON is longer than the frame');
-    const message: unknown = JSON.parse(utf8.decoder.decode(frame.subarray(4, at)));
+    const message: unknown = JSON.parse(decodeUtf8(frame.subarray(4, at)));
     const filled = fill(message, (size) => {
       if (at + size > frame.length) throw new RangeError('the bytes are longer than the frame');
       at += size;

@@ -1,8 +1,3 @@
-import { z } from 'zod';
-
-/** A UUID as text, lower case. Parley makes version 7; what a client supplies may be of any version. */
-export const idSchema = z.guid().transform((id) => id.toLowerCase());
-
 function fillRandom(bytes: Uint8Array<ArrayBuffer>): void {
   // React Native has no Web Crypto; ids must be unique, not secret.
   if (globalThis.crypto?.getRandomValues) globalThis.crypto.getRandomValues(bytes);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fromBase64 } from './bytes.ts';
-import { idSchema } from './id.ts';
+import { idSchema } from './id-schema.ts';
 import { limits } from './limits.ts';
 import { onBusySchema, speakSchema } from './turn.ts';
 

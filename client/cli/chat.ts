@@ -1,4 +1,5 @@
-import { type Event, isTerminal } from '@parley/shared/event';
+import type { Event } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import { textOf } from '@parley/shared/message';
 import type { Parley } from '../connect.ts';
 import type { Conversation } from '../conversation.ts';

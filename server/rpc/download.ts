@@ -1,6 +1,6 @@
 import { type AttachmentRow, getAttachment } from '@parley/db/repository/attachment';
 import type { Owner } from '@parley/db/repository/conversation';
-import { idSchema } from '@parley/shared/id';
+import { idSchema } from '@parley/shared/id-schema';
 import { ParleyError } from '@parley/shared/reason';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FilePorts } from '../files/keep.ts';

@@ -1,7 +1,7 @@
 import type { Multipart } from '@fastify/multipart';
 import { toAttachment } from '@parley/db/repository/attachment';
 import type { Owner } from '@parley/db/repository/conversation';
-import { idSchema } from '@parley/shared/id';
+import { idSchema } from '@parley/shared/id-schema';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { FastifyReply, FastifyRequest } from 'fastify';

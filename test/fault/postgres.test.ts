@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isTerminal } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import { describe, expect, inject, it } from 'vitest';
 import { createDatabase, makeTemplate, startPostgres } from '../support/postgres.ts';
 import { answer, gate } from '../support/provider.ts';

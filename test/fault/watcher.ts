@@ -1,5 +1,6 @@
 import type { AppRouter } from '@parley/server/rpc/router';
-import { type Event, isTerminal, type Tracked } from '@parley/shared/event';
+import type { Event, Tracked } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import { createTRPCClient, createWSClient, wsLink } from '@trpc/client';
 import superjson from 'superjson';
 import type { Log } from '../support/oracle.ts';

@@ -1,4 +1,5 @@
-import { idSchema, newId } from '@parley/shared/id';
+import { newId } from '@parley/shared/id';
+import { idSchema } from '@parley/shared/id-schema';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 

@@ -1,5 +1,6 @@
-import { type Event, type EventOf, isTerminal, type Snapshot, type TerminalEvent } from '@parley/shared/event';
+import type { Event, EventOf, Snapshot, TerminalEvent } from '@parley/shared/event';
 import { type MessageInEvent, type MessagePart, textOf } from '@parley/shared/message';
+import { isTerminal } from '@parley/shared/terminal';
 import type { Log, Stored } from './oracle.ts';
 
 /** What a subscriber knows of one turn. */

@@ -1,4 +1,5 @@
-import { type Event, type EventOf, type EventType, isTerminal, type Tracked } from '@parley/shared/event';
+import type { Event, EventOf, EventType, Tracked } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import { describe, type Failure, type SocketClient } from './stock.ts';
 
 /** A subscription and all that came of it. */

@@ -1,4 +1,5 @@
-import { type Event, eventSchema, isTerminal, type Tracked } from '@parley/shared/event';
+import { type Event, eventSchema, type Tracked } from '@parley/shared/event';
+import { isTerminal } from '@parley/shared/terminal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, chunk, done, finish, gate, text as piece, stream, usage } from '../support/provider.ts';

@@ -1,5 +1,5 @@
-import { isTerminal } from '@parley/shared/event';
 import { textOf } from '@parley/shared/message';
+import { isTerminal } from '@parley/shared/terminal';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';

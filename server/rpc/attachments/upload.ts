@@ -1,6 +1,6 @@
 import { toAttachment } from '@parley/db/repository/attachment';
 import { type Attachment, uploadInput } from '@parley/shared/attachment';
-import { idSchema } from '@parley/shared/id';
+import { idSchema } from '@parley/shared/id-schema';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import { bytesInput } from '@parley/shared/voice';
