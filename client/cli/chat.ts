@@ -1,11 +1,12 @@
 import type { Event } from '@parley/shared/event';
-import { isTerminal } from '@parley/shared/terminal';
 import { textOf } from '@parley/shared/message';
+import { isTerminal } from '@parley/shared/terminal';
 import type { Parley } from '../connect.ts';
 import type { Conversation } from '../conversation.ts';
 import { failureOf } from '../failure.ts';
 import type { Turn } from '../turn.ts';
 import { type Command, note, print, UsageError } from './command.ts';
+import { json } from './json.ts';
 import { Lines } from './lines.ts';
 import { openSession, parse, reportLoss, sessionHelp, sessionOptions } from './session.ts';
 
@@ -22,8 +23,9 @@ From a pipe (echo hello | npm run -s parley -- chat) it prints the answers and n
   --conversation ID  go on with this conversation
   --continue         go on with the newest one
   --speak yes|no     whether answers are spoken too
-  --json             every event of the turns as a line of JSON
+  --json             every event of the turns as a line of JSON, bytes in base64
 ${sessionHelp}`,
+  exits: { failed: 'an answer failed (from a pipe), or nothing could be said' },
   async run(args) {
     const { values } = parse(args, {
       ...sessionOptions,
@@ -111,7 +113,7 @@ class Talk {
       for await (const event of turn) {
         // From its end on there is nothing to interrupt: Ctrl-C leaves.
         if (isTerminal(event)) this.#speaking = undefined;
-        await print(this.#options.json ? `${JSON.stringify(event)}\n` : answer.show(event));
+        await print(this.#options.json ? `${json(event)}\n` : answer.show(event));
         if (event.type === 'turn.interrupted') this.#tell('⏹ interrupted');
         else if (event.type === 'turn.failed') this.#failed(event.message, event.code);
       }

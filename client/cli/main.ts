@@ -1,9 +1,11 @@
 import { TRPCClientError } from '@trpc/client';
 import { failureOf, ParleyFailure } from '../failure.ts';
 import { chat } from './chat.ts';
-import { type Command, CommandFailure, UsageError } from './command.ts';
+import { type Command, CommandFailure, helpOf, UsageError } from './command.ts';
 import { exportCommand } from './export.ts';
 import { list } from './list.ts';
+import { redact } from './redact.ts';
+import { replay } from './replay.ts';
 import { say } from './say.ts';
 import { tokenCommand } from './token-command.ts';
 import { upload } from './upload.ts';
@@ -15,13 +17,14 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['watch', watch],
   ['list', list],
   ['export', exportCommand],
+  ['replay', replay],
   ['upload', upload],
   ['token', tokenCommand],
 ]);
 
 function overview(): string {
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
-  return `usage: npm run parley -- <command> [options]\n\n${lines.join('\n')}\n\n<command> --help says more.\n`;
+  return `usage: npm run parley -- <command> [options]\n\n${lines.join('\n')}\n\n<command> --help says more.\nexit codes: 0 done; 1 failed; 2 the words make no sense\n`;
 }
 
 async function run([name, ...args]: string[]): Promise<number> {
@@ -33,23 +36,28 @@ async function run([name, ...args]: string[]): Promise<number> {
   }
   const command = commands.get(name);
   if (!command) {
-    process.stderr.write(`parley: unknown command '${name}'\n\n${overview()}`);
+    process.stderr.write(`parley: unknown command '${clean(name)}'\n\n${overview()}`);
     return 2;
   }
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(`${command.help}\n`);
+    process.stdout.write(`${helpOf(command)}\n`);
     return 0;
   }
   try {
     return await command.run(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`parley: ${error.message}\n\n${command.help}\n`);
+      process.stderr.write(`parley: ${clean(error.message)}\n\n${helpOf(command)}\n`);
       return 2;
     }
-    process.stderr.write(`parley: ${explain(error)}\n`);
+    process.stderr.write(`parley: ${clean(explain(error))}\n`);
     return 1;
   }
+}
+
+/** Without what must not be seen, whatever the message quotes. */
+function clean(text: string): string {
+  return redact(text, [process.env.PARLEY_TOKEN, process.env.AUTH_JWT_SECRET]);
 }
 
 function explain(error: unknown): string {

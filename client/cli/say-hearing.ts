@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
-import { toBase64 } from '@parley/shared/bytes';
 import type { Event, EventOf } from '@parley/shared/event';
 import { ParleyFailure } from '../failure.ts';
 import { CommandFailure, note, print } from './command.ts';
+import { json } from './json.ts';
 import { findPlayer } from './say-player.ts';
 import { latencies, waterfall } from './say-timing.ts';
 import { Screen } from './screen.ts';
@@ -44,7 +44,7 @@ export class Hearing {
     if (event.type === 'agent.audio') this.#hear(event);
     else if (event.type === 'turn.metrics') this.#metrics = event;
     else if (event.type === 'turn.failed') this.#failure = event;
-    if (this.#options.json) await print(`${JSON.stringify(event, plainBytes)}\n`);
+    if (this.#options.json) await print(`${json(event)}\n`);
     else await this.#show(event);
   }
 
@@ -98,8 +98,4 @@ export class Hearing {
     const isPlayed = await this.#player?.play(wavOf(this.#pieces, this.#sampleRate), signal);
     if (!isPlayed) note('the answer could not be played: --out answer.wav keeps it');
   }
-}
-
-function plainBytes(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? toBase64(value) : value;
 }

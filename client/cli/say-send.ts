@@ -1,4 +1,5 @@
 import { newId } from '@parley/shared/id';
+import type { Speak } from '@parley/shared/turn';
 import { backoff, pause } from '../backoff.ts';
 import type { Parley } from '../connect.ts';
 import { failureOf } from '../failure.ts';
@@ -21,11 +22,18 @@ export async function sendWhole(
   { trpc }: Parley,
   conversationId: string,
   { format, data }: Recording,
-  options: { speak: boolean; signal: AbortSignal },
+  options: { turnId?: string; speak: Speak; signal: AbortSignal },
 ): Promise<Said> {
-  const { speak } = options;
+  const { turnId = newId(), speak } = options;
   // Named here, so that it is one turn however often it is sent.
-  const input = { conversationId, turnId: newId(), format, data, onBusy: 'queue' as const, ...(!speak && { speak }) };
+  const input = {
+    conversationId,
+    turnId,
+    format,
+    data,
+    onBusy: 'queue' as const,
+    ...(speak !== true && { speak }),
+  };
   return await patiently((signal) => trpc.voice.sendMessage.mutate(input, { signal }), options.signal);
 }
 

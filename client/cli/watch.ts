@@ -1,5 +1,5 @@
-import { toBase64 } from '@parley/shared/bytes';
 import { type Command, interrupted, note, print } from './command.ts';
+import { json } from './json.ts';
 import { Screen } from './screen.ts';
 import { openSession, parse, reportLoss, sessionHelp, sessionOptions } from './session.ts';
 
@@ -10,7 +10,7 @@ export const watch: Command = {
 Follows a conversation while others talk in it, over lost connections too. Ctrl-C leaves.
 
   --from EVENT     begin after this event, by its id
-  --json           every event as a line of JSON: { id, data }
+  --json           every event as a line of JSON: { id, data }, bytes in base64
 ${sessionHelp}`,
   async run(args) {
     const options = { ...sessionOptions, from: { type: 'string' }, json: { type: 'boolean' } } as const;
@@ -23,7 +23,7 @@ ${sessionHelp}`,
       note(`watching ${conversationId}${title === null ? '' : `: ${title}`}`);
       const screen = new Screen();
       for await (const tracked of parley.conversation(conversationId).events({ lastEventId: values.from, signal })) {
-        await print(values.json ? `${JSON.stringify(tracked, plainBytes)}\n` : screen.show(tracked.data));
+        await print(values.json ? `${json(tracked)}\n` : screen.show(tracked.data));
         if (tracked.data.type === 'conversation.ended') break;
       }
       return 0;
@@ -32,7 +32,3 @@ ${sessionHelp}`,
     }
   },
 };
-
-function plainBytes(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? toBase64(value) : value;
-}

@@ -27,6 +27,18 @@ export function cli(args: string[], options: { input?: string; env?: Record<stri
   return run([main, ...args], options, process.execPath);
 }
 
+export interface CliResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** What a command has said when it is over. */
+export async function result(run: Cli): Promise<CliResult> {
+  const code = await run.ended;
+  return { code, stdout: run.stdout, stderr: run.stderr };
+}
+
 /** The same on a terminal of its own, made by util-linux' `script`. */
 export function terminal(args: string[], options: { env?: Record<string, string> } = {}): Cli {
   const words = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');

@@ -6,7 +6,7 @@ import { newId } from '@parley/shared/id';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, jwtSecret, startApp } from '../support/app.ts';
-import { type Cli, cli, terminal } from '../support/cli.ts';
+import { cli, result, terminal } from '../support/cli.ts';
 import { parleyOf } from '../support/parley.ts';
 import { answer, done, gate, stream, text } from '../support/provider.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -22,11 +22,6 @@ afterAll(async () => {
 });
 
 const hasTerminal = spawnSync('script', ['--version']).status === 0;
-
-async function result(run: Cli): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const code = await run.ended;
-  return { code, stdout: run.stdout, stderr: run.stderr };
-}
 
 async function newest(): Promise<string> {
   const { stdout } = await result(cli(['list', '--limit', '1', '--json'], { env }));
