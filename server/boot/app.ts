@@ -30,6 +30,7 @@ import type { Config } from './config.ts';
 import { metered } from './metered.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
 import { assembleSpeech } from './voice.ts';
+import { Warming } from './warm.ts';
 
 /** The version of this build; the same as the packages'. */
 export const version = '0.1.0';
@@ -141,6 +142,7 @@ async function wire(
   warmTokens();
   await takeover.start({ alone: config.database.mode === 'embedded', ownLog: redis === undefined });
   sweep.start();
+  const warming = new Warming(speech.warm, logger);
 
   let draining = false;
   const app: App = {
@@ -180,6 +182,7 @@ async function wire(
     },
     async close() {
       draining = true;
+      warming.close();
       feed.endAll();
       await takeover.stop();
       await voice.close();

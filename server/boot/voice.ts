@@ -1,6 +1,6 @@
 import { limits } from '@parley/shared/limits';
 import { makeDecoder } from '../speech/decode.ts';
-import type { Synthesizer } from '../speech/port.ts';
+import type { Synthesizer, Warm } from '../speech/port.ts';
 import { makeSynthesizer, makeTranscriber, makeVoiceActivity } from '../speech/registry.ts';
 import { trimSilence } from '../speech/trim.ts';
 import type { TurnPorts } from '../turn/ports.ts';
@@ -12,6 +12,8 @@ import type { Config } from './config.ts';
 
 export interface Speech {
   synthesizer: Synthesizer;
+  /** What is to be loaded before it can be used: nothing where a service hears and speaks. */
+  warm: readonly Warm[];
   close(): Promise<void>;
   /** The half that needs turns to exist. */
   voice(turns: TurnPorts, runner: TurnRunner): Voice;
@@ -37,7 +39,7 @@ function described(part: { name: string; model: string; description?: string }):
   };
 }
 
-/** Everything that hears and speaks. Models are loaded when they are first needed. */
+/** Everything that hears and speaks. Models are loaded when they are first needed, or ahead of that when they are warmed. */
 export function assembleSpeech(config: Pick<Config, 'stt' | 'tts' | 'voice'>): Speech {
   const transcriber = makeTranscriber(config.stt);
   const synthesizer = makeSynthesizer(config.tts);
@@ -45,6 +47,8 @@ export function assembleSpeech(config: Pick<Config, 'stt' | 'tts' | 'voice'>): S
   const decoder = makeDecoder();
   return {
     synthesizer,
+    // Without a local transcriber a server may never hear anybody itself.
+    warm: [...(transcriber.warm ? [activity, transcriber] : []), synthesizer],
     providers: { stt: described(transcriber), tts: described(synthesizer), vad: described(activity) },
     async close() {
       await Promise.all([transcriber.close(), synthesizer.close(), activity.close(), decoder.close()]);

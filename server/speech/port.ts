@@ -28,11 +28,20 @@ export type TranscriptPart =
   /** The last part, always. Empty when there was nothing to understand. */
   | { type: 'final'; text: string };
 
+/** A part that has something to load before it can work. */
+export interface Warm {
+  /**
+   * Loads it ahead of the first use. None where there is nothing to load. Throws SpeechError when that fails; the first use
+   * then tries again.
+   */
+  warm?(signal: AbortSignal): Promise<void>;
+}
+
 /**
  * Speech to text. `sound` is at 16 kHz. Partials where the service streams, then `final`. Throws SpeechError; when `signal`
  * aborts it stops the request at once and throws the signal's reason.
  */
-export interface Transcriber {
+export interface Transcriber extends Warm {
   readonly name: string;
   readonly model: string;
   readonly description?: string;
@@ -48,7 +57,7 @@ export interface Transcriber {
  * Text to speech. Yields the sound of one sentence as little-endian 16-bit mono PCM at `sampleRate`, in pieces as they come,
  * each an even number of bytes. Throws SpeechError; when `signal` aborts it stops at once and throws the signal's reason.
  */
-export interface Synthesizer {
+export interface Synthesizer extends Warm {
   readonly name: string;
   readonly model: string;
   readonly description?: string;
@@ -62,7 +71,7 @@ export interface Synthesizer {
 }
 
 /** Voice activity detection on sound at 16 kHz: the stretches of speech, in seconds, in order. */
-export interface VoiceActivity {
+export interface VoiceActivity extends Warm {
   readonly name: string;
   readonly model: string;
   detect(sound: Sound, signal: AbortSignal): Promise<{ from: number; to: number }[]>;

@@ -36,10 +36,22 @@ interface Entry<Job, Answer> {
   reject(error: unknown): void;
 }
 
+interface Running<Job, Answer> {
+  id: number;
+  entry: Entry<Job, Answer>;
+  timer: NodeJS.Timeout;
+  ended: PromiseWithResolvers<void>;
+}
+
 interface Thread<Job, Answer> {
   worker: Worker;
-  running: { id: number; entry: Entry<Job, Answer>; timer: NodeJS.Timeout } | undefined;
+  running: Running<Job, Answer> | undefined;
+  /** It has answered once: from now on it looks whether its job was stopped. */
+  isLoaded: boolean;
 }
+
+/** How long a thread that is still loading when everything closes may go on with it. */
+const loadMs = 10_000;
 
 /**
  * A bounded number of worker threads, each with one job at a time, and a bounded queue before them. A thread that crashes
@@ -84,12 +96,24 @@ export class Threads<Job, Answer> {
     return promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
-  /** Ends all threads; jobs without an answer reject as `closed`. */
+  /**
+   * Ends all threads, each as soon as it has noticed; jobs without an answer reject as `closed` at once. A thread that is
+   * ended in the middle of native code, such as the loading of a model, takes the process with it.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     const error = new ThreadError('closed', `${this.#options.name} is closed`);
     for (const { reject } of this.#queue.splice(0)) reject(error);
-    await Promise.all([...this.#threads].map((thread) => this.#end(thread, error)));
+    const closing = [...this.#threads].map(async (thread) => {
+      const { running } = thread;
+      if (running) {
+        running.entry.reject(error);
+        this.#stop(thread, running, Math.min(this.#options.jobMs, loadMs));
+        await running.ended.promise;
+      }
+      await this.#end(thread, error);
+    });
+    await Promise.all(closing);
   }
 
   #pump(): void {
@@ -114,7 +138,7 @@ export class Threads<Job, Answer> {
       resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 16 },
     });
     worker.unref();
-    const thread: Thread<Job, Answer> = { worker, running: undefined };
+    const thread: Thread<Job, Answer> = { worker, running: undefined, isLoaded: false };
     worker.on('message', (outcome: Outcome<Answer>) => this.#finish(thread, outcome));
     const onGone = (cause?: unknown): void => {
       void this.#end(thread, new ThreadError('crashed', `${name} has ended`, cause));
@@ -128,7 +152,8 @@ export class Threads<Job, Answer> {
 
   #start(thread: Thread<Job, Answer>, entry: Entry<Job, Answer>): void {
     const id = ++this.#lastId;
-    thread.running = { id, entry, timer: this.#deadline(thread, this.#options.jobMs) };
+    const timer = this.#deadline(thread, this.#options.jobMs);
+    thread.running = { id, entry, timer, ended: Promise.withResolvers() };
     thread.worker.ref();
     const task: Task<Job> = { id, job: entry.job, stop: entry.stop };
     thread.worker.postMessage(task);
@@ -144,21 +169,26 @@ export class Threads<Job, Answer> {
     if (running?.id !== outcome.id) return;
     clearTimeout(running.timer);
     thread.running = undefined;
+    thread.isLoaded = true;
     thread.worker.unref();
+    running.ended.resolve();
     if (outcome.ok) running.entry.resolve(outcome.answer);
     else running.entry.reject(new ThreadError('failed', outcome.message));
     this.#pump();
   }
 
   #abandon(entry: Entry<Job, Answer>): void {
-    Atomics.store(entry.stop, 0, 1);
     const place = this.#queue.indexOf(entry);
     if (place >= 0) this.#queue.splice(place, 1);
-    for (const thread of this.#threads) {
-      if (thread.running?.entry !== entry) continue;
-      clearTimeout(thread.running.timer);
-      thread.running.timer = this.#deadline(thread, this.#options.stopMs ?? 2_000);
-    }
+    for (const thread of this.#threads)
+      if (thread.running?.entry === entry) this.#stop(thread, thread.running, this.#options.jobMs);
+  }
+
+  /** Asks for a job's end. A thread that is loading cannot notice before it has loaded. */
+  #stop(thread: Thread<Job, Answer>, running: Running<Job, Answer>, whileLoadingMs: number): void {
+    Atomics.store(running.entry.stop, 0, 1);
+    clearTimeout(running.timer);
+    running.timer = this.#deadline(thread, thread.isLoaded ? (this.#options.stopMs ?? 2_000) : whileLoadingMs);
   }
 
   async #end(thread: Thread<Job, Answer>, error: ThreadError): Promise<void> {
@@ -166,6 +196,7 @@ export class Threads<Job, Answer> {
     if (thread.running !== undefined) {
       clearTimeout(thread.running.timer);
       thread.running.entry.reject(error);
+      thread.running.ended.resolve();
       thread.running = undefined;
     }
     const gone = thread.worker.terminate();

@@ -9,7 +9,6 @@ const voices: ReadonlySet<string> = new Set(['slt', 'awb', 'rms', 'kal16']);
 const standardVoice = 'slt';
 
 export interface LocalSynthesizer extends Synthesizer {
-  /** Loads the voices ahead of the first sentence. */
   warm(signal: AbortSignal): Promise<void>;
 }
 

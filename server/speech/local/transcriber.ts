@@ -5,7 +5,6 @@ import type { MoonshineAnswer, MoonshineJob } from './moonshine.ts';
 import { cutWindows } from './window.ts';
 
 export interface LocalTranscriber extends Transcriber {
-  /** Loads the model ahead of the first sound. */
   warm(signal: AbortSignal): Promise<void>;
 }
 
