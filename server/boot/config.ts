@@ -16,6 +16,8 @@ export interface Config {
   dataDir: string;
   /** Where builds of the console are. */
   consoleFolder: string;
+  /** Whether there is a page to call procedures by hand. */
+  playground: boolean;
   /** The embedded mode runs PostgreSQL itself, in `dataDir`. */
   database: { mode: 'embedded' } | { mode: 'external'; url: string };
   poolSize: number;
@@ -111,6 +113,7 @@ export function decide(env: Environment, terminal = false): Config {
     trustProxy: env.TRUST_PROXY,
     dataDir,
     consoleFolder: resolve(repository, 'client/console/dist'),
+    playground: (env.PLAYGROUND ?? (embedded ? 'on' : 'off')) === 'on',
     database: env.DATABASE_URL === undefined ? { mode: 'embedded' } : { mode: 'external', url: env.DATABASE_URL },
     poolSize: env.DATABASE_POOL,
     redisUrl: env.REDIS_URL,

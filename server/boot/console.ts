@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { playgroundPage } from '../rpc/playground.ts';
 import { welcome } from './welcome.ts';
 
 /** Names of files under this path hold a hash of their content. */
@@ -21,7 +22,7 @@ export async function registerConsole(server: FastifyInstance, folder: string): 
     root: build,
     // A route for each file there is, so that a path which leads elsewhere leads nowhere.
     wildcard: false,
-    globIgnore: ['**/*.br', '**/*.gz'],
+    globIgnore: ['**/*.br', '**/*.gz', playgroundPage],
     preCompressed: true,
     cacheControl: false,
     setHeaders: (reply, path) => {

@@ -130,6 +130,11 @@ const environment = z.object({
     .meta(means('Calls an address may make in a second, on one replica; 0 is no limit.')),
   RATE_TURNS_PER_MINUTE: rate.default(600).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
 
+  PLAYGROUND: z
+    .enum(['on', 'off'], { error: 'must be on or off' })
+    .optional()
+    .meta(means('`/playground`, a page to call every procedure by hand: `on` in the embedded mode, else `off`.')),
+
   LEASE_MS: integer(1000, 600_000).default(10_000).meta(means('How long a replica that is silent keeps its turns.')),
   VOICE_MISSING_MS: milliseconds
     .default(15_000)

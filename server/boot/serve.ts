@@ -9,6 +9,7 @@ import { reasonOf } from '../rpc/failure.ts';
 import { registerFiles } from '../rpc/files.ts';
 import { registerHttp } from '../rpc/http.ts';
 import { describeApi } from '../rpc/openapi.ts';
+import { registerPlayground } from '../rpc/playground.ts';
 import { appRouter } from '../rpc/router.ts';
 import { attachSockets } from '../rpc/socket/attach.ts';
 import type { Serving } from '../rpc/transport.ts';
@@ -92,6 +93,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
   operations(server, running);
   await registerConsole(server, config.consoleFolder);
   registerSignIn(server, config);
+  if (config.playground) registerPlayground(server, appRouter, version);
 
   const serving: Serving<typeof appRouter> = {
     router: appRouter,

@@ -1,7 +1,7 @@
 import type { AnyTRPCRouter } from '@trpc/server';
-import { z } from 'zod';
 import { errorSchema, type Json } from './openapi-error.ts';
 import { filePaths, fileSchemas } from './openapi-files.ts';
+import { type ProcedureSchemas, schemasOf } from './procedure.ts';
 
 const superjson = (schema: Json): Json => ({
   type: 'object',
@@ -20,11 +20,6 @@ const failureSchema: Json = {
   properties: { error: superjson(errorSchema) },
 };
 
-interface Described {
-  type: 'query' | 'mutation';
-  input: Json | undefined;
-}
-
 /** A schema whose own definitions, such as that of any JSON, are moved to the document's, under names that begin with `path`. */
 function hoist({ $defs, $schema: _dialect, ...schema }: Json, path: string, schemas: Json): Json {
   const moved = (part: unknown): Json =>
@@ -33,18 +28,7 @@ function hoist({ $defs, $schema: _dialect, ...schema }: Json, path: string, sche
   return moved(schema);
 }
 
-/** A procedure's kind and input, read from what tRPC keeps of it; undefined for a subscription. */
-function describe(procedure: unknown): Described | undefined {
-  const definition: unknown = Reflect.get(Object(procedure), '_def');
-  const type: unknown = Reflect.get(Object(definition), 'type');
-  if (type !== 'query' && type !== 'mutation') return undefined;
-  const inputs: unknown = Reflect.get(Object(definition), 'inputs');
-  const schemas = Array.isArray(inputs) ? inputs.filter((input) => input instanceof z.ZodType) : [];
-  const [schema] = schemas;
-  return { type, input: schema && z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
-}
-
-function operation(path: string, { type, input }: Described): Json {
+function operation(path: string, { type, input }: ProcedureSchemas): Json {
   const [noun = path] = path.split('.');
   return {
     operationId: path,
@@ -88,8 +72,9 @@ export function describeApi(router: AnyTRPCRouter, version: string): Json {
   const paths: Json = {};
   const schemas: Json = { Failure: failureSchema, ...fileSchemas };
   for (const [path, procedure] of Object.entries(router._def.procedures)) {
-    const described = describe(procedure);
-    if (!described) continue;
+    const described = schemasOf(procedure);
+    // A subscription is no operation of OpenAPI.
+    if (!described || described.type === 'subscription') continue;
     if (described.input) described.input = hoist(described.input, path, schemas);
     paths[`/trpc/${path}`] = { [described.type === 'query' ? 'get' : 'post']: operation(path, described) };
   }
