@@ -9,7 +9,7 @@ import { identity } from './identity.ts';
 import { isKey, matches, parseKey } from './key.ts';
 import { Recent } from './recent.ts';
 import { type Verifier, verifyToken } from './token.ts';
-import { Watch, type WatchTiming } from './watch.ts';
+import { Watch, type Watcher, type WatchTiming } from './watch.ts';
 
 /** Who calls, and what the credential allows. */
 export interface Principal {
@@ -62,8 +62,7 @@ export class Credentials {
   readonly #verifiers: readonly Verifier[];
   readonly #provision: 'auto' | 'closed';
   readonly #now: () => number;
-  readonly #recentMs: number;
-  readonly #recent = new Recent<Principal>(recentSize);
+  readonly #recent: Recent<Principal>;
   /** Looked at right now: callers with the same credential wait for one answer. */
   readonly #looking = new Map<string, Promise<Principal>>();
   readonly #watch: Watch;
@@ -74,7 +73,7 @@ export class Credentials {
     this.#provision = options.provision;
     this.#now = options.now ?? Date.now;
     const { sweepMs = 2000, graceMs = 30_000, recentMs = 2000 } = options.timing ?? {};
-    this.#recentMs = recentMs;
+    this.#recent = new Recent(recentSize, recentMs);
     this.#watch = new Watch(options.db, { sweepMs, graceMs }, this.#now);
   }
 
@@ -90,7 +89,7 @@ export class Credentials {
     const name = createHash('sha256')
       .update(JSON.stringify([credential, actingUser]))
       .digest('base64');
-    const recent = this.#recent.get(name, performance.now());
+    const recent = this.#recent.get(name);
     if (recent && (recent.expiresAt === undefined || recent.expiresAt > this.#now())) return recent;
     let looking = this.#looking.get(name);
     if (!looking) {
@@ -101,11 +100,15 @@ export class Credentials {
   }
 
   /**
-   * Calls `onInvalid` once when the principal's token expires, its key is revoked or its user suspended: at once for an
-   * expiry, within a few seconds otherwise. The function that it returns ends the watch.
+   * Tells the watcher, once and within a few seconds, when the principal's token expires, its key is revoked or its user
+   * suspended. A watcher watches one principal.
    */
-  watch(principal: Principal, onInvalid: (error: ParleyError) => void): () => void {
-    return this.#watch.add(principal, onInvalid);
+  watch(principal: Principal, watcher: Watcher): void {
+    this.#watch.add(principal, watcher);
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.#watch.delete(watcher);
   }
 
   /** Looks afresh at a user's credentials from now on: after a change that should be seen at once on this replica. */
@@ -114,6 +117,7 @@ export class Credentials {
   }
 
   async close(): Promise<void> {
+    this.#recent.close();
     await this.#watch.close();
   }
 
@@ -122,7 +126,7 @@ export class Credentials {
     try {
       const principal = isKey(credential) ? await this.#byKey(credential, actingUser) : await this.#byToken(credential);
       // One who waits for approval is let in as soon as it is given.
-      if (principal.approved) this.#recent.put(name, principal, from + this.#recentMs);
+      if (principal.approved) this.#recent.put(name, principal, from);
       return principal;
     } catch (error) {
       const reason = failureReason(error);

@@ -51,9 +51,13 @@ const claimsSchema = z.object({
     .optional(),
 });
 
-/** A token without `scope` may do all that its user may; with one, only what it lists. */
-function scopesOf(roles: readonly string[], listed: readonly string[] | undefined): Scope[] {
-  return scopes.filter((scope) => listed?.includes(scope) ?? (scope !== 'admin' || roles.includes('admin')));
+const noRoles: readonly string[] = [];
+const ofEveryone: readonly Scope[] = scopes.filter((scope) => scope !== 'admin');
+
+/** A token without `scope` may do all that its user may; with one, only what it lists. Shared where most have the same. */
+function scopesOf(roles: readonly string[], listed: readonly string[] | undefined): readonly Scope[] {
+  if (listed) return scopes.filter((scope) => listed.includes(scope));
+  return roles.includes('admin') ? scopes : ofEveryone;
 }
 
 /** Makes ready what tokens are checked with; makes the embedded mode's secret where there is none yet. */
@@ -92,7 +96,7 @@ export async function verifyToken(token: string, verifiers: readonly Verifier[],
     if (verifier.audience !== undefined) options.audience = verifier.audience;
     const { key } = verifier;
     const { payload } = typeof key === 'function' ? await key(token, options) : await jwtVerify(token, key, options);
-    const { sub, tenant, roles = [], scope, exp } = claimsSchema.parse(payload);
+    const { sub, tenant, roles = noRoles, scope, exp } = claimsSchema.parse(payload);
     return { tenant, userId: sub, roles, scopes: scopesOf(roles, scope), expiresAt: exp * 1000 };
   } catch (cause) {
     if (cause instanceof KeysUnreachable) throw new ParleyError('UNAVAILABLE', { cause });

@@ -10,35 +10,33 @@ export interface Watched {
   expiresAt?: number | undefined;
 }
 
+export interface Watcher {
+  /** The credential has ended: UNAUTHENTICATED (expired, revoked), FORBIDDEN (suspended), UNAVAILABLE (nobody could say). */
+  onInvalid(error: ParleyError): void;
+}
+
 export interface WatchTiming {
-  /** Milliseconds between two looks at the database. */
+  /** Milliseconds between two looks at the clock and the database. */
   sweepMs: number;
   /** How long a credential stays good while the database cannot be asked. */
   graceMs: number;
 }
 
-/** A timer counts at most this far; also, a machine that slept or a clock that was set is noticed after it. */
-const longestTimer = 60_000;
-
-interface Group extends Watched {
-  /** `performance.now()` as of which the credential is known to be good. */
-  goodAt: number;
-  ends: Set<(error: ParleyError) => void>;
-}
-
 /**
- * Watches over the credentials of what lasts: subscriptions and sockets. One query every two seconds asks for all of them
- * together; a token's expiry has a timer of its own. While the database is down nothing new is let in elsewhere and what
- * runs goes on, but not for longer than the grace: then it ends too.
+ * Watches over the credentials of what lasts: subscriptions and sockets. Every two seconds one sweep looks for tokens that
+ * have expired, and one query asks about all of them together; there is no timer and no closure for each, since there is one
+ * of these for every idle subscriber. While the database is down nothing new is let in elsewhere and what runs goes on, but
+ * not for longer than the grace: then it ends too.
  */
 export class Watch {
   readonly #db: Db;
   readonly #timing: WatchTiming;
   readonly #now: () => number;
-  readonly #groups = new Map<string, Group>();
-  readonly #expiries = new Set<NodeJS.Timeout>();
+  readonly #watched = new Map<Watcher, Watched>();
+  /** `performance.now()` as of which the database was last known to answer. */
+  #answeredAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  #sweep: Promise<void> | undefined;
+  #asking: Promise<void> | undefined;
   #closed = false;
 
   constructor(db: Db, timing: WatchTiming, now: () => number) {
@@ -47,72 +45,26 @@ export class Watch {
     this.#now = now;
   }
 
-  /**
-   * Calls `onInvalid` once, never before it returns, when the credential stops being good: UNAUTHENTICATED (expired,
-   * revoked), FORBIDDEN (suspended) or UNAVAILABLE (nobody could say for too long). The function that it returns ends the
-   * watch.
-   */
-  add(watched: Watched, onInvalid: (error: ParleyError) => void): () => void {
-    const { tenant, userId, keyId, expiresAt } = watched;
-    const name = JSON.stringify([tenant, userId, keyId]);
-    let group = this.#groups.get(name);
-    if (!group) {
-      group = { tenant, userId, keyId, goodAt: performance.now(), ends: new Set() };
-      this.#groups.set(name, group);
-    }
-    const { ends } = group;
-
-    let expiry: NodeJS.Timeout | undefined;
-    const disarm = () => {
-      if (!expiry) return;
-      clearTimeout(expiry);
-      this.#expiries.delete(expiry);
-    };
-    const stop = () => {
-      disarm();
-      ends.delete(end);
-      // A group of the same name may have been made since.
-      if (ends.size === 0 && this.#groups.get(name)?.ends === ends) this.#groups.delete(name);
-      if (this.#groups.size === 0) this.#halt();
-    };
-    const end = (error: ParleyError) => {
-      stop();
-      onInvalid(error);
-    };
-    const arm = (at: number) => {
-      disarm();
-      const left = at - this.#now();
-      expiry = setTimeout(
-        () => {
-          if (at > this.#now()) arm(at);
-          else end(new ParleyError('UNAUTHENTICATED', { details: { cause: 'expired' } }));
-        },
-        Math.max(0, Math.min(left, longestTimer)),
-      );
-      expiry.unref();
-      this.#expiries.add(expiry);
-    };
-
-    ends.add(end);
-    if (expiresAt !== undefined && !this.#closed) arm(expiresAt);
-    this.#start();
-    return stop;
+  /** Tells the watcher once, never before this returns, when the credential stops being good; in the sweep after that. */
+  add(watched: Watched, watcher: Watcher): void {
+    this.#watched.set(watcher, watched);
+    if (this.#timer || this.#closed) return;
+    this.#answeredAt = performance.now();
+    this.#timer = setInterval(() => this.#sweep(), this.#timing.sweepMs);
+    this.#timer.unref();
   }
 
-  /** Ends all timers. What is still watched is not told. */
+  delete(watcher: Watcher): void {
+    this.#watched.delete(watcher);
+    if (this.#watched.size === 0) this.#halt();
+  }
+
+  /** Ends the timer. What is still watched is not told. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#halt();
-    for (const timer of this.#expiries) clearTimeout(timer);
-    this.#expiries.clear();
-    this.#groups.clear();
-    await this.#sweep;
-  }
-
-  #start(): void {
-    if (this.#timer || this.#closed) return;
-    this.#timer = setInterval(() => this.#tick(), this.#timing.sweepMs);
-    this.#timer.unref();
+    this.#watched.clear();
+    await this.#asking;
   }
 
   #halt(): void {
@@ -120,35 +72,43 @@ export class Watch {
     this.#timer = undefined;
   }
 
-  #tick(): void {
+  #sweep(): void {
+    const now = this.#now();
+    for (const [watcher, { expiresAt }] of this.#watched)
+      if (expiresAt !== undefined && expiresAt <= now) this.#end(watcher, 'UNAUTHENTICATED', 'expired');
+    if (performance.now() - this.#answeredAt > this.#timing.graceMs)
+      for (const watcher of this.#watched.keys()) this.#end(watcher, 'UNAVAILABLE');
     // A query that hangs is waited for, not asked again: at most one connection is held.
-    this.#sweep ??= this.#ask([...this.#groups.values()]).finally(() => {
-      this.#sweep = undefined;
-    });
-    const oldest = performance.now() - this.#timing.graceMs;
-    for (const group of [...this.#groups.values()]) {
-      if (group.goodAt < oldest) this.#end(group, () => new ParleyError('UNAVAILABLE'));
-    }
+    if (this.#watched.size > 0)
+      this.#asking ??= this.#ask([...this.#watched]).finally(() => {
+        this.#asking = undefined;
+      });
   }
 
-  async #ask(groups: readonly Group[]): Promise<void> {
-    const asked = performance.now();
+  async #ask(all: readonly (readonly [Watcher, Watched])[]): Promise<void> {
+    const askedAt = performance.now();
     let bad: Awaited<ReturnType<typeof findInvalid>>;
     try {
-      bad = await findInvalid(this.#db, groups);
+      bad = await findInvalid(
+        this.#db,
+        all.map(([, watched]) => watched),
+      );
     } catch {
-      // Asked again at the next tick; the grace decides.
+      // Asked again at the next sweep; the grace decides.
       return;
     }
-    for (const [i, group] of groups.entries()) {
-      const why = bad.get(i);
-      if (why === undefined) group.goodAt = asked;
-      else if (why === 'suspended') this.#end(group, () => new ParleyError('FORBIDDEN'));
-      else this.#end(group, () => new ParleyError('UNAUTHENTICATED', { details: { cause: 'invalid' } }));
+    this.#answeredAt = Math.max(this.#answeredAt, askedAt);
+    for (const [place, why] of bad) {
+      const [watcher, watched] = all[place] ?? [];
+      // It may have left meanwhile, or be watched for another credential.
+      if (!watcher || this.#watched.get(watcher) !== watched) continue;
+      if (why === 'suspended') this.#end(watcher, 'FORBIDDEN');
+      else this.#end(watcher, 'UNAUTHENTICATED', 'invalid');
     }
   }
 
-  #end(group: Group, error: () => ParleyError): void {
-    for (const end of [...group.ends]) end(error());
+  #end(watcher: Watcher, reason: 'UNAUTHENTICATED' | 'FORBIDDEN' | 'UNAVAILABLE', cause?: 'expired' | 'invalid'): void {
+    this.delete(watcher);
+    watcher.onInvalid(cause ? new ParleyError(reason, { details: { cause } }) : new ParleyError(reason));
   }
 }

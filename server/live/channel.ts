@@ -1,5 +1,6 @@
+import { Few } from './few.ts';
 import { eventId } from './id.ts';
-import type { Batch, Head, LogStore, Position } from './port.ts';
+import type { Batch, Head, LogListener, LogStore, Position } from './port.ts';
 
 /** One who gets the channel's batches. */
 export interface Receiver {
@@ -8,37 +9,50 @@ export interface Receiver {
   end(error?: Error): void;
 }
 
-/** The one place in this process where a conversation's batches arrive; fans them out to its subscriptions. */
-export class Channel {
-  readonly conversationId: string;
+/** What all channels of a feed share. */
+export interface ChannelHost {
+  readonly log: LogStore;
   readonly retryDelays: readonly number[];
-  readonly receivers = new Set<Receiver>();
-  readonly listening: Promise<void>;
+  /** The last receiver has left: the channel is over. */
+  onEmpty(channel: Channel): void;
+}
+
+/** The one place in this process where a conversation's batches arrive; fans them out to its subscriptions. */
+export class Channel implements LogListener {
+  readonly conversationId: string;
+  readonly receivers = new Few<Receiver>();
   /** Raised whenever batches may have been missed, or the log's epoch changes. */
   era = 0;
-  readonly #log: LogStore;
-  readonly #onEmpty: () => void;
+  readonly #host: ChannelHost;
   /** The end of the newest batch that arrived in this era. */
   #seen: Position | undefined;
-  #unlisten: (() => void) | undefined;
-  #closed = false;
+  /** Let go of once it listens: most channels are idle. */
+  #listening: Promise<void> | undefined;
+  #state: 'joining' | 'listening' | 'closed' = 'joining';
 
-  constructor(log: LogStore, conversationId: string, retryDelays: readonly number[], onEmpty: () => void) {
-    this.#log = log;
+  constructor(host: ChannelHost, conversationId: string) {
+    this.#host = host;
     this.conversationId = conversationId;
-    this.retryDelays = retryDelays;
-    this.#onEmpty = onEmpty;
-    this.listening = this.#listen();
+    this.#listening = this.#listen();
     // Each subscription awaits it too; a channel that lost them all must not fail the process.
-    this.listening.catch(() => {});
+    this.#listening.catch(() => {});
+  }
+
+  get retryDelays(): readonly number[] {
+    return this.#host.retryDelays;
+  }
+
+  /** Resolves when batches arrive. */
+  async listening(): Promise<void> {
+    await this.#listening;
   }
 
   head(): Promise<Head> {
-    return this.#log.head(this.conversationId);
+    return this.#host.log.head(this.conversationId);
   }
 
   read(position: Position, limit: number): Promise<readonly Batch[] | 'gone'> {
-    return this.#log.read(this.conversationId, position, limit);
+    return this.#host.log.read(this.conversationId, position, limit);
   }
 
   /**
@@ -51,23 +65,13 @@ export class Channel {
 
   leave(receiver: Receiver): void {
     this.receivers.delete(receiver);
-    if (this.receivers.size > 0) return;
-    this.#closed = true;
-    this.#unlisten?.();
-    this.#onEmpty();
+    if (this.receivers.size > 0 || this.#state === 'closed') return;
+    if (this.#state === 'listening') this.#host.log.unlisten(this.conversationId, this);
+    this.#state = 'closed';
+    this.#host.onEmpty(this);
   }
 
-  async #listen(): Promise<void> {
-    const unlisten = await this.#log.listen(
-      this.conversationId,
-      (batch) => this.#onBatch(batch),
-      () => this.#onLost(),
-    );
-    if (this.#closed) unlisten();
-    else this.#unlisten = unlisten;
-  }
-
-  #onBatch(batch: Batch): void {
+  onBatch(batch: Batch): void {
     const last = batch.first + batch.events.length - 1;
     const seen = this.#seen;
     if (seen?.epoch !== batch.epoch) {
@@ -75,12 +79,20 @@ export class Channel {
       this.#seen = { epoch: batch.epoch, seq: last };
     } else if (last > seen.seq) seen.seq = last;
     const ids = batch.events.map((_, i) => eventId(batch.epoch, batch.first + i));
-    for (const receiver of this.receivers) receiver.take(batch, ids);
+    for (const receiver of this.receivers.all()) receiver.take(batch, ids);
   }
 
-  #onLost(): void {
+  onLost(): void {
     this.era++;
     this.#seen = undefined;
-    for (const receiver of this.receivers) receiver.fallBehind();
+    for (const receiver of this.receivers.all()) receiver.fallBehind();
+  }
+
+  async #listen(): Promise<void> {
+    const { log } = this.#host;
+    await log.listen(this.conversationId, this);
+    this.#listening = undefined;
+    if (this.#state === 'closed') log.unlisten(this.conversationId, this);
+    else this.#state = 'listening';
   }
 }

@@ -1,5 +1,6 @@
+import { Few } from './few.ts';
 import { Lanes } from './lane.ts';
-import type { Append, Batch, Head, LogStore, Position } from './port.ts';
+import type { Append, Batch, Head, LogListener, LogStore, Position } from './port.ts';
 import { Ring } from './ring.ts';
 
 export interface MemoryLogOptions {
@@ -12,11 +13,9 @@ export interface MemoryLogOptions {
   now?: () => number;
 }
 
-type Listener = (batch: Batch) => void;
-
 interface Held {
   ring: Ring | undefined;
-  readonly listeners: Set<Listener>;
+  readonly listeners: Few<LogListener>;
 }
 
 const maxWaiting = 1_000;
@@ -64,18 +63,19 @@ export class MemoryLog implements LogStore {
     return this.#find(conversationId)?.ring?.read(position, limit) ?? 'gone';
   }
 
-  async listen(conversationId: string, onBatch: Listener): Promise<() => void> {
+  async listen(conversationId: string, listener: LogListener): Promise<void> {
     const held = this.#hold(conversationId);
     this.#quiet.delete(conversationId);
     this.#heard.set(conversationId, held);
-    const listener: Listener = (batch) => onBatch(batch);
     held.listeners.add(listener);
-    return () => {
-      if (!held.listeners.delete(listener) || held.listeners.size > 0) return;
-      this.#heard.delete(conversationId);
-      if (held.ring) this.#quiet.set(conversationId, held);
-      this.#evict();
-    };
+  }
+
+  unlisten(conversationId: string, listener: LogListener): void {
+    const held = this.#heard.get(conversationId);
+    if (!held?.listeners.delete(listener) || held.listeners.size > 0) return;
+    this.#heard.delete(conversationId);
+    if (held.ring) this.#quiet.set(conversationId, held);
+    this.#evict();
   }
 
   /** Begins a conversation that has no log here, in an epoch after the position and without loss for whoever stands at `follows`. */
@@ -124,7 +124,7 @@ export class MemoryLog implements LogStore {
       ring.trim(this.#bounds.maxEvents, this.#bounds.maxBytes / 16);
       this.#bytes -= all - ring.bytes;
     }
-    for (const listener of this.#heard.get(conversationId)?.listeners ?? []) listener(batch);
+    for (const listener of this.#heard.get(conversationId)?.listeners.all() ?? []) listener.onBatch(batch);
     return batch;
   }
 
@@ -135,7 +135,7 @@ export class MemoryLog implements LogStore {
   #hold(conversationId: string): Held {
     const heard = this.#heard.get(conversationId);
     if (heard) return heard;
-    const held = this.#quiet.get(conversationId) ?? { ring: undefined, listeners: new Set() };
+    const held = this.#quiet.get(conversationId) ?? { ring: undefined, listeners: new Few() };
     this.#quiet.delete(conversationId);
     this.#quiet.set(conversationId, held);
     return held;

@@ -47,6 +47,13 @@ export class Fenced extends Error {
   override readonly name = 'Fenced';
 }
 
+/** One who hears of what is appended to a conversation's log. */
+export interface LogListener {
+  onBatch(batch: Batch): void;
+  /** The connection was lost and is back: batches may have been missed. */
+  onLost(): void;
+}
+
 /**
  * A conversation's ordered log, on one store. Events of a conversation are numbered without holes within an epoch; an epoch
  * ends when the store loses or cannot reach what it had, and epochs only grow. `Feed` makes resumable subscriptions of it.
@@ -70,15 +77,23 @@ export interface LogStore {
    */
   read(conversationId: string, position: Position, limit: number): Promise<readonly Batch[] | 'gone'>;
   /**
-   * Calls `onBatch` with every batch appended from now on by anyone, in order but possibly more than once and, after a lost
-   * connection, with holes; `onLost` when the connection was lost and is back. Resolves when listening.
+   * Tells the listener of every batch appended from now on by anyone, in order but possibly more than once and, after a lost
+   * connection, with holes. Resolves when listening.
    */
-  listen(conversationId: string, onBatch: (batch: Batch) => void, onLost: () => void): Promise<() => void>;
+  listen(conversationId: string, listener: LogListener): Promise<void>;
+  /** Ends it, once `listen` has resolved: the listener is told nothing more. */
+  unlisten(conversationId: string, listener: LogListener): void;
   /** Erases a conversation's log. */
   forget(conversationId: string): Promise<void>;
   /** False while the store cannot be reached and only this process's own subscribers are served. */
   healthy(): boolean;
   close(): Promise<void>;
+}
+
+/** A subscription that is under way. */
+export interface Delivery {
+  /** Ends it without a word: nothing is called afterwards. False when it was over already. */
+  stop(): boolean;
 }
 
 /** Where a subscription's events go. */

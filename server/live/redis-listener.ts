@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
+import { Few } from './few.ts';
 
 interface Channel {
-  readonly listeners: Set<Listener>;
+  readonly listeners: Few<Listener>;
   /** Settles when Redis has been asked; never rejects. */
   asked: Promise<void>;
   /** Whether Redis has said that it delivers. */
@@ -40,7 +41,7 @@ export class RedisListener {
   async listen(name: string, listener: Listener): Promise<() => void> {
     let channel = this.#channels.get(name);
     if (!channel) {
-      channel = { listeners: new Set(), asked: Promise.resolve(), confirmed: false };
+      channel = { listeners: new Few(), asked: Promise.resolve(), confirmed: false };
       this.#channels.set(name, channel);
       channel.asked = this.#ask([[name, channel]]).catch(() => {});
     }
@@ -71,7 +72,7 @@ export class RedisListener {
   }
 
   readonly #onMessage = (name: Buffer, message: Buffer): void => {
-    for (const { onMessage } of this.#channels.get(name.toString())?.listeners ?? []) onMessage(message);
+    for (const { onMessage } of this.#channels.get(name.toString())?.listeners.all() ?? []) onMessage(message);
   };
 
   readonly #onClose = (): void => {
@@ -88,7 +89,7 @@ export class RedisListener {
       for (let i = 0; i < waiting.length; i += channelsAtOnce) {
         const some = waiting.slice(i, i + channelsAtOnce);
         await this.#ask(some);
-        for (const [, { listeners }] of some) for (const { onLost } of listeners) onLost();
+        for (const [, { listeners }] of some) for (const { onLost } of listeners.all()) onLost();
       }
       this.#failures = 0;
     } catch {

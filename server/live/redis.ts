@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Few } from './few.ts';
 import { Lanes } from './lane.ts';
 import { MemoryLog } from './memory.ts';
-import { type Append, type Batch, Fenced, type Head, type LogStore, type Position } from './port.ts';
+import { type Append, type Batch, Fenced, type Head, type LogListener, type LogStore, type Position } from './port.ts';
 import { parsePublished } from './redis-codec.ts';
 import type { RedisConnections } from './redis-connect.ts';
 import { RedisListener } from './redis-listener.ts';
@@ -26,8 +27,8 @@ interface Known extends Position {
 }
 
 interface Listening {
-  onBatch(batch: Batch): void;
-  onLost(): void;
+  listener: LogListener;
+  stop(): void;
 }
 
 const maxWaiting = 1_000;
@@ -50,7 +51,7 @@ export class RedisLog implements LogStore {
   readonly #listener: RedisListener;
   readonly #memory: MemoryLog;
   readonly #lanes = new Lanes(maxWaiting);
-  readonly #listening = new Map<string, Set<Listening>>();
+  readonly #listening = new Map<string, Few<Listening>>();
   /** Least recently learned first. */
   readonly #known = new Map<string, Known>();
   /** Detached conversations, each with what was seen of it in Redis before. */
@@ -107,19 +108,25 @@ export class RedisLog implements LogStore {
     return page ?? this.#memory.read(conversationId, position, limit);
   }
 
-  async listen(conversationId: string, onBatch: (batch: Batch) => void, onLost: () => void): Promise<() => void> {
+  async listen(conversationId: string, listener: LogListener): Promise<void> {
     await this.#ready;
-    const listening: Listening = { onBatch, onLost };
     const stop = await this.#listener.listen(this.#store.channel(conversationId), {
-      onMessage: (message) => this.#onMessage(conversationId, listening, message),
-      onLost,
+      onMessage: (message) => this.#onMessage(conversationId, listener, message),
+      onLost: () => listener.onLost(),
     });
-    const all = this.#listening.get(conversationId) ?? new Set();
-    this.#listening.set(conversationId, all.add(listening));
-    return () => {
-      stop();
-      if (all.delete(listening) && all.size === 0) this.#listening.delete(conversationId);
-    };
+    // Not before: what this replica appends shows that all the others' arrives too, once Redis delivers.
+    const all = this.#listening.get(conversationId) ?? new Few();
+    this.#listening.set(conversationId, all);
+    all.add({ listener, stop });
+  }
+
+  unlisten(conversationId: string, listener: LogListener): void {
+    const all = this.#listening.get(conversationId);
+    const listening = all?.find((each) => each.listener === listener);
+    if (!all || !listening) return;
+    listening.stop();
+    all.delete(listening);
+    if (all.size === 0) this.#listening.delete(conversationId);
   }
 
   /** @throws Error when Redis cannot be reached */
@@ -202,18 +209,18 @@ export class RedisLog implements LogStore {
   }
 
   #deliver(conversationId: string, batch: Batch): void {
-    for (const { onBatch } of this.#listening.get(conversationId) ?? []) onBatch(batch);
+    for (const { listener } of this.#listening.get(conversationId)?.all() ?? []) listener.onBatch(batch);
   }
 
-  #onMessage(conversationId: string, { onBatch, onLost }: Listening, message: Buffer): void {
+  #onMessage(conversationId: string, listener: LogListener, message: Buffer): void {
     try {
       // What this replica has appended is delivered when Redis has acknowledged it.
       const published = parsePublished(message, this.#origin);
       if (!published) return;
       this.#learn(conversationId, published.batch);
-      onBatch(published.batch);
+      listener.onBatch(published.batch);
     } catch {
-      onLost();
+      listener.onLost();
     }
   }
 

@@ -2,13 +2,13 @@ import type { Snapshot } from '@parley/shared/event';
 import type { Channel, Receiver } from './channel.ts';
 import { Encoded } from './encode.ts';
 import { eventId, parseEventId } from './id.ts';
-import type { Batch, Head, Position, Sink } from './port.ts';
+import type { Batch, Delivery, Head, Position, Sink } from './port.ts';
 
 /**
  * The conversation's state in place of events that are gone, with the running turn's text exactly as `head.running` has it;
  * 'deleted' when there is no such conversation any more.
  */
-export type TakeSnapshot = (head: Head) => Promise<Snapshot | 'deleted'>;
+export type TakeSnapshot = (conversationId: string, head: Head) => Promise<Snapshot | 'deleted'>;
 
 const pageEvents = 256;
 
@@ -16,7 +16,7 @@ const pageEvents = 256;
  * One subscriber: reads pages of the log until it has caught up with the channel, then goes on with the channel's batches.
  * It holds a position and no queue: what comes while it catches up is read from the log again.
  */
-export class Subscription implements Receiver {
+export class Subscription implements Receiver, Delivery {
   #epoch = 0;
   #seq = 0;
   #state: 'catching up' | 'live' | 'over' = 'catching up';
@@ -34,7 +34,7 @@ export class Subscription implements Receiver {
   /** @param lastEventId The last event that the subscriber has; without one it starts with the running turn, else live. */
   async start(lastEventId: string | undefined): Promise<void> {
     await this.#guarded(async () => {
-      await this.#channel.listening;
+      await this.#channel.listening();
       if (!this.#over) await this.#catchUp(await this.#enter(lastEventId));
     });
   }
@@ -146,7 +146,7 @@ export class Subscription implements Receiver {
       if (this.#over) return;
       let snapshot: Snapshot | 'deleted';
       try {
-        snapshot = await this.#snapshot(head);
+        snapshot = await this.#snapshot(this.#channel.conversationId, head);
       } catch (error) {
         const delay = this.#channel.retryDelays[attempt];
         if (delay === undefined) throw error;

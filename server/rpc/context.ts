@@ -13,7 +13,7 @@ import type { Listening } from '../voice/listening.ts';
 import type { VoicePorts } from '../voice/ports.ts';
 import type { TranscriptionQueue } from '../voice/queue.ts';
 import { Session } from './session.ts';
-import type { CallContext, ContextRequest } from './transport.ts';
+import type { CallContext, ContextRequest, CredentialListener } from './transport.ts';
 
 /** What procedures work with. */
 export interface App {
@@ -57,8 +57,8 @@ class ConnectionContext implements Context, CallContext {
     return this.session.valid();
   }
 
-  onInvalid(callback: () => void): () => void {
-    return this.session.onInvalid(callback);
+  listen(listener: CredentialListener | undefined): void {
+    this.session.listen(listener);
   }
 }
 

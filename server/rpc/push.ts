@@ -5,8 +5,15 @@ import { type TrackedEnvelope, tracked } from '@trpc/server';
 import type { Encoded } from '../live/encode.ts';
 import type { Sink } from '../live/port.ts';
 
-/** Starts a subscription that delivers to `sink`; the returned function stops it, at most once or more often. */
-export type Subscribe = (sink: Sink) => () => void;
+/** What was started, and how it is stopped: once or more often. */
+export interface Started {
+  stop(): void;
+}
+
+/** Starts a subscription that delivers to `sink`. What it answers is held as long as the subscription lasts. */
+export type Subscribe = (sink: Sink) => Started;
+
+const nothing: Started = { stop() {} };
 
 /**
  * What a subscription procedure returns. Parley's own transports push: encoded events go from the feed to the socket within
@@ -24,22 +31,22 @@ export class PushSource implements AsyncIterable<TrackedEnvelope<Event>, void, v
   }
 
   /**
-   * Pushes into `sink` until it has been told the end or the returned function has been called; with `signal` also until it
-   * is aborted. A socket keeps the function instead of a listener, which would cost hundreds of bytes a subscriber.
+   * Pushes into `sink` until it has been told the end or what was started has been stopped; with `signal` also until it is
+   * aborted. A socket stops it instead of listening for a signal, which would cost hundreds of bytes a subscriber.
    */
-  start(sink: Sink, signal?: AbortSignal): () => void {
-    if (signal?.aborted) return () => {};
-    const stop = this.#subscribe(sink);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
-    return stop;
+  start(sink: Sink, signal?: AbortSignal): Started {
+    if (signal?.aborted) return nothing;
+    const started = this.#subscribe(sink);
+    if (signal?.aborted) started.stop();
+    else signal?.addEventListener('abort', () => started.stop(), { once: true });
+    return started;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<TrackedEnvelope<Event>, void, void> {
     const queue = new Queue();
-    const stop = this.#subscribe(queue);
-    queue.onClose = stop;
-    if (queue.ended) stop();
+    const started = this.#subscribe(queue);
+    queue.onClose = () => started.stop();
+    if (queue.ended) started.stop();
     if (this.#signal?.aborted) queue.close();
     else this.#signal?.addEventListener('abort', () => queue.close(), { once: true });
     return queue;

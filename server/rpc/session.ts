@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import { ParleyError } from '@parley/shared/reason';
 import type { Credentials, Presented, Principal } from '../account/principal.ts';
-
-const none: readonly (() => void)[] = [];
+import type { Watcher } from '../account/watch.ts';
+import type { CredentialListener } from './transport.ts';
 
 /** What is known of a request or a connection before anything is asked of it. */
 export interface Arrival {
@@ -20,26 +20,29 @@ export interface Arrival {
  * Whoever is at the other end of a request or a connection. The credential is looked at when a procedure first needs it, and
  * again for each call on a connection that lasts; while somebody listens it is watched, so that what lasts ends with it.
  */
-export class Session {
+export class Session implements Watcher {
+  readonly address: string;
   readonly #credentials: Credentials;
-  readonly #arrival: Arrival;
+  readonly #presented: Presented;
+  readonly #accepted: Locale;
   #traceId: string | undefined;
   #principal: Principal | undefined;
   #ended: ParleyError | undefined;
-  /** Almost always one: a connection with many subscriptions listens once for all of them, or not at all. */
-  #listeners: readonly (() => void)[] = none;
-  #unwatch: (() => void) | undefined;
+  #listener: CredentialListener | undefined;
+  #isWatched = false;
 
-  constructor(credentials: Credentials, arrival: Arrival) {
+  constructor(credentials: Credentials, { presented, accepted, traceId, address }: Arrival) {
     this.#credentials = credentials;
-    this.#arrival = arrival;
-    this.#traceId = arrival.traceId;
+    this.#presented = presented;
+    this.#accepted = accepted;
+    this.#traceId = traceId;
+    this.address = address;
   }
 
   /** The language in which errors speak. */
   get locale(): Locale {
     const own = this.#principal?.locale;
-    return own ? localeOf(own) : this.#arrival.accepted;
+    return own ? localeOf(own) : this.#accepted;
   }
 
   get traceId(): string {
@@ -47,13 +50,9 @@ export class Session {
     return this.#traceId;
   }
 
-  get address(): string {
-    return this.#arrival.address;
-  }
-
   /** @throws ParleyError as `Credentials.authenticate` */
   async principal(): Promise<Principal> {
-    const principal = await this.#credentials.authenticate(this.#arrival.presented);
+    const principal = await this.#credentials.authenticate(this.#presented);
     this.#principal = principal;
     this.#watch();
     return principal;
@@ -66,25 +65,23 @@ export class Session {
     return this.#ended;
   }
 
-  onInvalid(callback: () => void): () => void {
-    this.#listeners = [...this.#listeners, callback];
+  listen(listener: CredentialListener | undefined): void {
+    this.#listener = listener;
     this.#watch();
-    return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== callback);
-      if (this.#listeners.length > 0) return;
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    };
+  }
+
+  onInvalid(error: ParleyError): void {
+    this.#isWatched = false;
+    this.#ended ??= error;
+    this.#listener?.onInvalid();
   }
 
   /** Somebody may listen before it is known who this is: on a connection whose first call is a subscription. */
   #watch(): void {
-    if (!this.#principal || this.#listeners.length === 0) return;
-    this.#unwatch ??= this.#credentials.watch(this.#principal, (error) => this.#end(error));
-  }
-
-  #end(error: ParleyError): void {
-    this.#ended ??= error;
-    for (const listener of this.#listeners) listener();
+    const wanted = this.#listener !== undefined && this.#principal !== undefined;
+    if (wanted === this.#isWatched) return;
+    this.#isWatched = wanted;
+    if (wanted && this.#principal) this.#credentials.watch(this.#principal, this);
+    else this.#credentials.unwatch(this);
   }
 }

@@ -87,9 +87,9 @@ export class SseStreams {
     this.#streams.add(stream);
     const { pingMs, maxDurationMs, reconnectAfterInactivityMs } = this.#options;
     this.#timer ??= setInterval(() => this.#sweep(), Math.min(pingMs, maxDurationMs ?? pingMs)).unref();
-    const unwatch = ctx?.onInvalid?.(() => stream.end(ctx.valid?.() ?? new ParleyError('UNAUTHENTICATED')));
+    ctx?.listen?.({ onInvalid: () => stream.end(ctx.valid?.() ?? new ParleyError('UNAUTHENTICATED')) });
     res.once('close', () => {
-      unwatch?.();
+      ctx?.listen?.(undefined);
       stream.closed();
       this.#streams.delete(stream);
       if (this.#streams.size > 0) return;

@@ -21,12 +21,18 @@ export interface ContextRequest {
   signal: AbortSignal;
 }
 
+/** One who wants to know at once when a credential ends. */
+export interface CredentialListener {
+  /** `valid()` has begun to answer with an error. */
+  onInvalid(): void;
+}
+
 /** What transports read of a context: how long its credential lasts, and in which language its errors speak. */
 export interface CallContext extends ErrorContext {
   /** Why the credential is no longer good; undefined while it is. Asked before every event: it must be cheap. */
   valid?(): ParleyError | undefined;
-  /** Calls back once `valid()` has begun to answer with an error. Returns how to stop listening. */
-  onInvalid?(callback: () => void): () => void;
+  /** Whom to tell once. One at a time, since a context is of one transport; undefined ends it. */
+  listen?(listener: CredentialListener | undefined): void;
 }
 
 export interface CallFailure {

@@ -176,7 +176,7 @@ export class Replica {
   }
 
   watch(conversationId: string, lastEventId?: string, watcher = new Watcher()): Watcher {
-    this.feed.subscribe(conversationId, lastEventId, watcher, (head) => snapshotOf(conversationId, head));
+    this.feed.subscribe(conversationId, lastEventId, watcher, snapshotOf);
     return watcher;
   }
 }

@@ -43,7 +43,7 @@ describe('event log in memory', () => {
   it('gives what was appended while a subscription was being made (guard: it listens before it reads)', async () => {
     const open = Promise.withResolvers<void>();
     class Slow extends MemoryLog {
-      override async listen(...call: Parameters<MemoryLog['listen']>): Promise<() => void> {
+      override async listen(...call: Parameters<MemoryLog['listen']>): Promise<void> {
         await open.promise;
         return super.listen(...call);
       }

@@ -320,7 +320,7 @@ export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
     it('tries a snapshot that fails again, and ends with its error when it goes on failing', async () => {
       let failures = 2;
       const patient = new Watcher();
-      here.feed.subscribe(id, 'garbage', patient, async (head) => {
+      here.feed.subscribe(id, 'garbage', patient, async (_, head) => {
         if (failures-- > 0) throw new Error('no database');
         return snapshotOf(id, head);
       });
@@ -333,14 +333,14 @@ export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
 
     it('calls nothing after a stop, and ends a subscriber whose sink throws without disturbing the others', async () => {
       const stopped = new Watcher();
-      const stop = here.feed.subscribe(id, undefined, stopped, (head) => snapshotOf(id, head));
+      const delivery = here.feed.subscribe(id, undefined, stopped, snapshotOf);
       const broken = new Watcher();
       broken.event = () => {
         throw new Error('broken pipe');
       };
       here.watch(id, undefined, broken);
       const fine = here.watch(id);
-      stop();
+      delivery.stop();
       const story = new Story(there.log, id);
       await story.begin();
       await story.tell();

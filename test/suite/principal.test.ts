@@ -45,7 +45,7 @@ async function apiKey(tenant: string, scopes: string[] = ['chat']) {
 
 /** Resolves with what a watch ends with. */
 function ending(watcher: Credentials, principal: Principal): Promise<ParleyError> {
-  return new Promise((resolve) => watcher.watch(principal, resolve));
+  return new Promise((resolve) => watcher.watch(principal, { onInvalid: resolve }));
 }
 
 describe('a token', () => {
@@ -192,14 +192,15 @@ describe('a watch', () => {
       all.authenticate({ token: other }),
     ]);
     const ended: string[] = [];
-    all.watch(bystander, () => ended.push('bystander'));
-    const stop = all.watch(byToken, () => ended.push('stopped'));
+    all.watch(bystander, { onInvalid: () => ended.push('bystander') });
+    const stopped = { onInvalid: () => ended.push('stopped') };
+    all.watch(byToken, stopped);
     const endings = Promise.all([ending(all, byToken), ending(all, byToken), ending(all, byKey)]);
     const revoked = ending(all, keyOfOther).then((error) => {
       ended.push('revoked');
       return error;
     });
-    stop();
+    all.unwatch(stopped);
     await suspendUser(db, 'watched', 'victim');
     for (const error of await endings) expect(error).toMatchObject({ reason: 'FORBIDDEN' });
     expect(ended).toEqual([]);
@@ -241,8 +242,9 @@ describe('a watch', () => {
     const all = credentials();
     const principal = await all.authenticate({ token: await token('ann') });
     const before = timers();
-    const stops = Array.from({ length: 5 }, () => all.watch(principal, () => {}));
-    for (const stop of stops) stop();
+    const watchers = Array.from({ length: 5 }, () => ({ onInvalid() {} }));
+    for (const watcher of watchers) all.watch(principal, watcher);
+    for (const watcher of watchers) all.unwatch(watcher);
     expect(timers()).toBe(before);
   });
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { CredentialListener } from '@parley/server/rpc/transport';
 import { encodeFrame } from '@parley/shared/frame';
 import { limits } from '@parley/shared/limits';
 import { ParleyError, type Reason } from '@parley/shared/reason';
@@ -290,19 +291,20 @@ describe('an upgrade', () => {
 describe('a credential that ends', () => {
   const expiring = () => {
     let error: ParleyError | undefined;
-    const callbacks = new Set<() => void>();
+    let listener: CredentialListener | undefined;
     return {
-      callbacks,
+      get listener() {
+        return listener;
+      },
       expire(isTold: boolean) {
         error = new ParleyError('UNAUTHENTICATED');
-        if (isTold) for (const callback of callbacks) callback();
+        if (isTold) listener?.onInvalid();
       },
       context: async (): Promise<ToyContext> => ({
         user: 'ann',
         valid: () => error,
-        onInvalid: (callback) => {
-          callbacks.add(callback);
-          return () => callbacks.delete(callback);
+        listen: (next) => {
+          listener = next;
         },
       }),
     };
@@ -327,7 +329,7 @@ describe('a credential that ends', () => {
     await line.answered(3, 4);
     expect(line.failure(4)).toMatchObject({ reason: 'UNAUTHENTICATED' });
     await line.close();
-    expect(credential.callbacks.size).toBe(0);
+    await expect.poll(() => credential.listener).toBeUndefined();
   });
 
   it('lets no event through even before anyone was told', async () => {

@@ -66,8 +66,10 @@ describe('a push source, iterated', () => {
     const source = new PushSource((sink) => {
       new Feed().subscribe(sink);
       sink.end();
-      return () => {
-        isStopped = true;
+      return {
+        stop() {
+          isStopped = true;
+        },
       };
     });
     source[Symbol.asyncIterator]();
@@ -91,7 +93,7 @@ describe('a push source, iterated', () => {
   });
 });
 
-it('a started source stops with its signal or its function', () => {
+it('a started source stops with its signal, or when it is stopped', () => {
   const feed = new Feed();
   const sink = { event() {}, end() {}, ready: () => Promise.resolve() };
   const controller = new AbortController();
@@ -101,6 +103,6 @@ it('a started source stops with its signal or its function', () => {
   expect(feed.sinks.size).toBe(0);
   new PushSource(feed.subscribe).start(sink, controller.signal);
   expect(feed.started).toBe(1);
-  new PushSource(feed.subscribe).start(sink)();
+  new PushSource(feed.subscribe).start(sink).stop();
   expect([feed.started, feed.stopped]).toEqual([2, 2]);
 });

@@ -1,7 +1,7 @@
 import { Encoded } from '@parley/server/live/encode';
 import type { Sink } from '@parley/server/live/port';
 import { errorFormatter, toTRPCError } from '@parley/server/rpc/failure';
-import { PushSource } from '@parley/server/rpc/push';
+import { PushSource, type Started } from '@parley/server/rpc/push';
 import type { CallContext } from '@parley/server/rpc/transport';
 import type { Event } from '@parley/shared/event';
 import { ParleyError } from '@parley/shared/reason';
@@ -24,16 +24,17 @@ export class Feed {
   /** What each subscription resumed from. */
   readonly resumed: (string | undefined)[] = [];
 
-  readonly subscribe = (sink: Sink): (() => void) => {
+  readonly subscribe = (sink: Sink): Started => {
     this.sinks.add(sink);
     this.started++;
     let isStopped = false;
-    return () => {
+    const stop = () => {
       if (isStopped) return;
       isStopped = true;
       this.stopped++;
       this.sinks.delete(sink);
     };
+    return { stop };
   };
 
   emit(id: string, event: Event): void {

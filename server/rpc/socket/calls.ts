@@ -2,17 +2,19 @@ import { limits } from '@parley/shared/limits';
 import { ParleyError, type Reason } from '@parley/shared/reason';
 import { TRPCError } from '@trpc/server';
 import type { TRPCClientOutgoingMessage } from '@trpc/server/rpc';
+import { Few } from '../../live/few.ts';
 import { stopped } from '../abort.ts';
+import type { CredentialListener } from '../transport.ts';
 import { answer } from './answer.ts';
 import type { Call, Line } from './line.ts';
 import { Subscription } from './subscription.ts';
 
 /** What runs on one connection, and how much of it may. Made lazily: most connections hold one subscription. */
-export class Calls {
+export class Calls implements CredentialListener {
   readonly #line: Line;
   #running: Set<AbortController> | undefined;
-  #subscriptions: Map<number | string, Subscription> | undefined;
-  #unwatch: (() => void) | undefined;
+  readonly #subscriptions = new Few<Subscription>();
+  #isListening = false;
 
   constructor(line: Line) {
     this.#line = line;
@@ -25,7 +27,7 @@ export class Calls {
       return;
     }
     if (message.method === 'subscription.stop') {
-      this.#subscriptions?.get(id)?.stop();
+      this.#subscription(id)?.stop();
       return;
     }
     const { path, input, lastEventId } = message.params;
@@ -47,49 +49,49 @@ export class Calls {
   }
 
   #subscribe(call: Call): void {
-    this.#subscriptions ??= new Map();
-    const subscriptions = this.#subscriptions;
-    if (subscriptions.has(call.id)) {
+    if (this.#subscription(call.id)) {
       this.#line.fail(call, new TRPCError({ code: 'BAD_REQUEST', message: `Duplicate id ${call.id}` }));
       return;
     }
-    if (subscriptions.size >= limits.socketSubscriptions) {
+    if (this.#subscriptions.size >= limits.socketSubscriptions) {
       this.#over(call, 'TOO_MANY_SUBSCRIPTIONS');
       return;
     }
     const subscription = new Subscription(this.#line, call, this);
-    subscriptions.set(call.id, subscription);
+    this.#subscriptions.add(subscription);
     void subscription.run();
-    this.#watch();
+    void this.#listen();
   }
 
-  /** Ends the subscriptions when the credential does. Watched from the first subscription on: calls are checked one by one. */
-  #watch(): void {
-    if (this.#unwatch) return;
-    this.#unwatch = watching;
-    void this.#line.context.then((opened) => {
-      if (!this.#line.isOpen || !opened.ok || !opened.ctx.onInvalid) return;
-      this.#unwatch = opened.ctx.onInvalid(() => {
-        this.endSubscriptions(this.#line.invalid() ?? new ParleyError('UNAUTHENTICATED'));
-      });
-    });
+  #subscription(id: Call['id']): Subscription | undefined {
+    return this.#subscriptions.find((subscription) => subscription.id === id);
+  }
+
+  /** Hears of the credential's end from the first subscription on: calls are checked one by one. */
+  async #listen(): Promise<void> {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    const opened = await this.#line.context;
+    if (this.#line.isOpen && opened.ok) opened.ctx.listen?.(this);
+  }
+
+  onInvalid(): void {
+    this.endSubscriptions(this.#line.invalid() ?? new ParleyError('UNAUTHENTICATED'));
   }
 
   endSubscriptions(error: ParleyError): void {
-    for (const subscription of this.#subscriptions?.values() ?? []) subscription.fail(error);
+    for (const subscription of this.#subscriptions.all()) subscription.fail(error);
   }
 
   /** The connection is gone. */
   stop(): void {
-    this.#unwatch?.();
-    this.#unwatch = undefined;
     for (const controller of this.#running ?? []) controller.abort(stopped);
-    for (const subscription of this.#subscriptions?.values() ?? []) subscription.stop();
+    for (const subscription of this.#subscriptions.all()) subscription.stop();
   }
 
   /** A subscription is over: its id and its place are free. */
-  release(call: Call): void {
-    this.#subscriptions?.delete(call.id);
+  release(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
   }
 
   #over(call: Call, reason: Reason): void {
@@ -97,8 +99,6 @@ export class Calls {
     this.#line.refuse({ id, jsonrpc, path, error: new ParleyError(reason) });
   }
 }
-
-function watching(): void {}
 
 function withLastEventId(input: unknown, lastEventId: string | undefined): unknown {
   if (lastEventId === undefined) return input;

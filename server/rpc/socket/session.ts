@@ -22,7 +22,8 @@ export class Session implements Line {
   readonly serving: Serving;
   readonly wire: Wire;
   readonly outbox: Outbox;
-  readonly born = performance.now();
+  /** Milliseconds, whole ones: a fraction would be an object of its own. */
+  readonly born = Math.trunc(performance.now());
   /** When the client was last heard, and when it was asked to say something. */
   heard = this.born;
   asked: number | undefined;
@@ -31,7 +32,8 @@ export class Session implements Line {
   readonly #ws: WebSocket;
   readonly #onRefused: ((reason: Reason) => void) | undefined;
   #req: IncomingMessage | undefined;
-  #context: Promise<Opened> | undefined;
+  /** Until the context has been made. */
+  #opening: Promise<Opened> | undefined;
   #ctx: CallContext | undefined;
   #controller: AbortController | undefined;
   readonly #calls = new Calls(this);
@@ -53,7 +55,7 @@ export class Session implements Line {
     this.#req = options.req;
     this.#onRefused = options.onRefused;
     this.outbox = new Outbox(options.ws, options.socket, this);
-    if (!options.awaitsParams) this.#context = this.#open(() => null);
+    if (!options.awaitsParams) this.#opening = this.#open(() => null);
   }
 
   get isOpen(): boolean {
@@ -62,12 +64,13 @@ export class Session implements Line {
 
   /** What the session waits for before it can serve: parameters from the client, or its context. */
   get waitsFor(): 'params' | 'context' | undefined {
-    if (!this.#context) return 'params';
-    return this.#req ? 'context' : undefined;
+    if (!this.#req) return undefined;
+    return this.#opening ? 'context' : 'params';
   }
 
   get context(): Promise<Opened> {
-    return this.#context ?? Promise.resolve({ ok: false, error: toTRPCError(new ParleyError('UNAUTHENTICATED')) });
+    if (this.#ctx) return Promise.resolve({ ok: true, ctx: this.#ctx });
+    return this.#opening ?? Promise.resolve({ ok: false, error: toTRPCError(new ParleyError('UNAUTHENTICATED')) });
   }
 
   invalid(): ParleyError | undefined {
@@ -76,7 +79,7 @@ export class Session implements Line {
 
   receive(data: Buffer, isBinary: boolean): void {
     if (!this.isOpen) return;
-    this.heard = performance.now();
+    this.heard = Math.trunc(performance.now());
     this.asked = undefined;
     if (!isBinary && data.length === 4) {
       const text = data.toString('latin1');
@@ -86,8 +89,8 @@ export class Session implements Line {
         return;
       }
     }
-    if (!this.#context) {
-      this.#context = this.#open(() => this.#readParams(data, isBinary));
+    if (!this.#ctx && !this.#opening) {
+      this.#opening = this.#open(() => this.#readParams(data, isBinary));
       return;
     }
     const received = receive(this.wire, data, isBinary);
@@ -144,6 +147,7 @@ export class Session implements Line {
   closed(): void {
     this.#req = undefined;
     this.#controller?.abort(stopped);
+    this.#ctx?.listen?.(undefined);
     this.#calls.stop();
     this.outbox.release();
   }
@@ -163,6 +167,7 @@ export class Session implements Line {
         },
       });
       this.#ctx = ctx;
+      this.#opening = undefined;
       return { ok: true, ctx };
     } catch (cause) {
       const error = toTRPCError(cause);

@@ -4,7 +4,7 @@ import type { Encoded } from '../../live/encode.ts';
 import type { Sink } from '../../live/port.ts';
 import { isAbortError, isAsyncIterable, stopped } from '../abort.ts';
 import { pump } from '../pump.ts';
-import { PushSource } from '../push.ts';
+import { PushSource, type Started } from '../push.ts';
 import type { Call, Line } from './line.ts';
 import { tailOf } from './tail.ts';
 
@@ -13,7 +13,7 @@ type State = 'starting' | 'pushing' | 'pumping' | 'over';
 
 export interface Owner {
   /** Frees the id and the place, right before the client is told that it may use them again. */
-  release(call: Call): void;
+  release(subscription: Subscription): void;
 }
 
 /**
@@ -22,12 +22,13 @@ export interface Owner {
  */
 export class Subscription implements Sink {
   readonly #line: Line;
-  readonly #call: Call;
   readonly #owner: Owner;
-  readonly #controller = new AbortController();
+  #call: Call;
   #state: State = 'starting';
+  /** Ends the procedure and its iteration. Given up when its source pushes: then `#started` is what is stopped. */
+  #controller: AbortController | undefined;
+  #started: Started | undefined;
   #head = '';
-  #stop: (() => void) | undefined;
   #failure: Error | undefined;
 
   constructor(line: Line, call: Call, owner: Owner) {
@@ -36,11 +37,17 @@ export class Subscription implements Sink {
     this.#owner = owner;
   }
 
+  get id(): Call['id'] {
+    return this.#call.id;
+  }
+
   async run(): Promise<void> {
+    const controller = new AbortController();
+    this.#controller = controller;
     try {
-      const source = await this.#start();
+      const source = await this.#start(controller.signal);
       if (source instanceof PushSource) this.#push(source);
-      else if (source) await this.#pump(source);
+      else if (source) await this.#pump(source, controller);
       else if (this.#failure) this.#refuse(this.#failure);
       else this.#finish();
     } catch (cause) {
@@ -51,14 +58,14 @@ export class Subscription implements Sink {
   /** By the client or because it is gone. */
   stop(): void {
     if (this.#state === 'pushing') this.end();
-    else this.#controller.abort(stopped);
+    else this.#controller?.abort(stopped);
   }
 
   fail(error: Error): void {
     if (this.#state === 'pushing') this.end(error);
     else {
       this.#failure ??= error;
-      this.#controller.abort(stopped);
+      this.#controller?.abort(stopped);
     }
   }
 
@@ -76,20 +83,18 @@ export class Subscription implements Sink {
   end(error?: Error): void {
     if (this.#state !== 'pushing') return;
     this.#state = 'over';
-    this.#stop?.();
-    this.#controller.abort(stopped);
+    this.#started?.stop();
     if (error) this.#line.fail(this.#call, error);
     this.#finish();
   }
 
   /** What the procedure returned, or nothing when the subscription was stopped before. */
-  async #start(): Promise<AsyncIterable<unknown> | undefined> {
+  async #start(signal: AbortSignal): Promise<AsyncIterable<unknown> | undefined> {
     const { serving, context } = this.#line;
     const opened = await context;
     if (!opened.ok) throw opened.error;
-    if (this.#isStopped()) return undefined;
+    if (signal.aborted || !this.#line.isOpen) return undefined;
     const { path, type, input, batchIndex } = this.#call;
-    const { signal } = this.#controller;
     const source: unknown = await callTRPCProcedure({
       router: serving.router,
       path,
@@ -107,35 +112,34 @@ export class Subscription implements Sink {
     }
     const invalid = this.#line.invalid();
     if (invalid) throw invalid;
-    if (!this.#isStopped()) return source;
+    if (!signal.aborted && this.#line.isOpen) return source;
     if (!(source instanceof PushSource)) await source[Symbol.asyncIterator]().return?.();
     return undefined;
   }
 
-  #isStopped(): boolean {
-    return this.#controller.signal.aborted || !this.#line.isOpen;
-  }
-
   #push(source: PushSource): void {
-    const { id, jsonrpc } = this.#call;
+    const { id, jsonrpc, path, batchIndex } = this.#call;
+    // It may last for days: what it was asked with is not kept.
+    this.#call = { id, jsonrpc, type: 'subscription', path, input: undefined, batchIndex };
+    this.#controller = undefined;
     this.#head = `{"id":${asciiOf(id)}${jsonrpc ? ',"jsonrpc":"2.0"' : ''}`;
     this.#line.reply(this.#call, { type: 'started' });
     this.#state = 'pushing';
     try {
-      this.#stop = source.start(this);
-      if (this.#isOver()) this.#stop();
+      this.#started = source.start(this);
+      if (this.#isOver()) this.#started.stop();
     } catch (cause) {
       this.end(getTRPCErrorFromUnknown(cause));
     }
   }
 
-  async #pump(source: AsyncIterable<unknown>): Promise<void> {
+  async #pump(source: AsyncIterable<unknown>, controller: AbortController): Promise<void> {
     this.#line.reply(this.#call, { type: 'started' });
     this.#state = 'pumping';
-    const outcome = await pump(source, this.#controller, async (value) => {
+    const outcome = await pump(source, controller, async (value) => {
       await this.#line.outbox.ready();
-      if (!this.#line.isOpen) this.#controller.abort(stopped);
-      if (this.#controller.signal.aborted) return;
+      if (!this.#line.isOpen) controller.abort(stopped);
+      if (controller.signal.aborted) return;
       const invalid = this.#line.invalid();
       if (invalid) throw invalid;
       this.#line.reply(this.#call, resultOf(value));
@@ -149,13 +153,12 @@ export class Subscription implements Sink {
   /** The subscription never started. A procedure that gave up because it was stopped has not failed. */
   #refuse(cause: unknown): void {
     const error = getTRPCErrorFromUnknown(this.#failure ?? cause);
-    const { aborted } = this.#controller.signal;
-    if (aborted && error.code === 'INTERNAL_SERVER_ERROR' && isAbortError(error.cause)) {
+    if (this.#controller?.signal.aborted && error.code === 'INTERNAL_SERVER_ERROR' && isAbortError(error.cause)) {
       this.#finish();
       return;
     }
     this.#state = 'over';
-    this.#owner.release(this.#call);
+    this.#owner.release(this);
     this.#line.fail(this.#call, error);
   }
 
@@ -165,7 +168,7 @@ export class Subscription implements Sink {
 
   #finish(): void {
     this.#state = 'over';
-    this.#owner.release(this.#call);
+    this.#owner.release(this);
     this.#line.reply(this.#call, { type: 'stopped' });
   }
 
