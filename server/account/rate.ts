@@ -2,12 +2,14 @@ import { isIPv6 } from 'node:net';
 import { ParleyError } from '@parley/shared/reason';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateWindow } from './rate-window.ts';
 
 /** 0 is no limit. */
 export interface RateLimits {
   userPerSecond: number;
   /** Calls that a user may make at once. */
   userBurst: number;
+  /** Calls and handshakes of one network. */
   addressPerSecond: number;
   turnsPerMinute: number;
 }
@@ -69,7 +71,7 @@ export function networkOf(address: string): string {
  */
 export class Rates {
   readonly #calls: Limiter | undefined;
-  readonly #addresses: Limiter | undefined;
+  readonly #addresses: RateWindow | undefined;
   readonly #turns: Limiter | undefined;
 
   constructor(limits: RateLimits, redis?: Redis) {
@@ -79,7 +81,7 @@ export class Rates {
       const points = Math.max(limits.userBurst, userPerSecond);
       this.#calls = new RateLimiterMemory({ points, duration: points / userPerSecond });
     }
-    if (addressPerSecond > 0) this.#addresses = new RateLimiterMemory({ points: addressPerSecond, duration: 1 });
+    if (addressPerSecond > 0) this.#addresses = new RateWindow(addressPerSecond, 1000);
     if (turnsPerMinute > 0) {
       const options = { keyPrefix: 'parley:rate:turn', points: turnsPerMinute, duration: 60 };
       this.#turns = redis ? shared(redis, options) : new RateLimiterMemory(options);
@@ -96,9 +98,10 @@ export class Rates {
     await this.#count(this.#turns, keyOf(user));
   }
 
-  /** Counts a request or a connection from an address. @throws ParleyError RATE_LIMITED with `details.retryAfterMs` */
-  async address(address: string): Promise<void> {
-    await this.#count(this.#addresses, networkOf(address));
+  /** Counts a call or a handshake from an address. Answers RATE_LIMITED with `details.retryAfterMs` when it is one too many. */
+  address(address: string): ParleyError | undefined {
+    const retryAfterMs = this.#addresses?.count(networkOf(address)) ?? 0;
+    return retryAfterMs > 0 ? tooOften(retryAfterMs) : undefined;
   }
 
   async #count(limiter: Limiter | undefined, key: string): Promise<void> {
@@ -106,10 +109,13 @@ export class Rates {
       await limiter?.consume(key);
     } catch (cause) {
       if (!(cause instanceof RateLimiterRes)) throw cause;
-      const retryAfterMs = Math.max(1, Math.ceil(cause.msBeforeNext));
-      throw new ParleyError('RATE_LIMITED', { details: { retryAfterMs } });
+      throw tooOften(cause.msBeforeNext);
     }
   }
+}
+
+function tooOften(ms: number): ParleyError {
+  return new ParleyError('RATE_LIMITED', { details: { retryAfterMs: Math.max(1, Math.ceil(ms)) } });
 }
 
 /** No two users share one, whatever is in their ids. */

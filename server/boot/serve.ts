@@ -95,9 +95,10 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
   registerSignIn(server, config);
   if (config.playground) registerPlayground(server, appRouter, version);
 
+  const address = addressOf(config.trustProxy);
   const serving: Serving<typeof appRouter> = {
     router: appRouter,
-    createContext: contextMaker(app, addressOf(config.trustProxy)),
+    createContext: contextMaker(app, address),
     onError: ({ error, path, ctx }) => {
       const reason = reasonOf(error);
       metrics.metrics.failed(reason);
@@ -115,6 +116,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     ...serving,
     server: server.server,
     allowOrigin: isOwnOrigin,
+    admit: (req) => app.rates.address(address(req)),
     metrics: {
       opened: () => metrics.metrics.sockets(1),
       closed: () => metrics.metrics.sockets(-1),

@@ -6,7 +6,8 @@ import { open } from './trpc.ts';
 
 /** Whoever calls, within the rates. @throws ParleyError as `Credentials.authenticate`; RATE_LIMITED */
 export async function admit(ctx: Context): Promise<Principal> {
-  await ctx.app.rates.address(ctx.session.address);
+  const tooOften = ctx.app.rates.address(ctx.session.address);
+  if (tooOften) throw tooOften;
   const principal = await ctx.session.principal();
   await ctx.app.rates.call(principal);
   return principal;

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
 import { startApp } from '../support/app.ts';
 import { type Failure, failureOf, reasonOf } from '../support/stock.ts';
 
@@ -8,6 +9,22 @@ async function limited(env: Record<string, string>) {
   const app = await startApp({ model: 'echo:1', env });
   onTestFinished(() => app.stop());
   return app;
+}
+
+/** How the request to open a socket is answered. */
+async function handshake(url: string, headers: Record<string, string>) {
+  const ws = new WebSocket(url, { headers });
+  return new Promise<{ status: number; retryAfter?: string | undefined; body: string }>((resolve, reject) => {
+    ws.on('error', reject);
+    ws.on('open', () => {
+      ws.close();
+      resolve({ status: 101, body: '' });
+    });
+    ws.on('unexpected-response', async (_request, response) => {
+      const body = (await response.toArray()).join('');
+      resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], body });
+    });
+  });
 }
 
 function expectLimited(failure: Failure): void {
@@ -45,6 +62,24 @@ describe('rates', () => {
     const bad = await app.http('ada', { headers: { authorization: 'Bearer nonsense' } });
     const reasons = await Promise.all(Array.from({ length: 10 }, () => reasonOf(bad.account.me.query())));
     expect(new Set(reasons)).toEqual(new Set(['UNAUTHENTICATED', 'RATE_LIMITED']));
+  });
+
+  it('an address that opens sockets too often is refused with RATE_LIMITED at the handshake (guard: sockets ask the rates)', async () => {
+    const app = await limited({ RATE_ADDRESS_PER_SECOND: '3', TRUST_PROXY: '127.0.0.1' });
+    const from = (address: string) => handshake(app.ws, { 'x-forwarded-for': address });
+    const answers = await Promise.all(Array.from({ length: 30 }, () => from('198.51.100.1')));
+    const refused = answers.filter(({ status }) => status !== 101);
+    expect(answers.length - refused.length).toBeGreaterThanOrEqual(3);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { status, retryAfter, body } of refused) {
+      expect(status).toBe(429);
+      expect(Number(retryAfter)).toBe(1);
+      const { data } = JSON.parse(body).error.json;
+      expectLimited(data);
+    }
+    // Others are let in, and so is this one a second later.
+    expect(await from('198.51.100.2')).toMatchObject({ status: 101 });
+    await expect.poll(() => from('198.51.100.1'), { timeout: 5_000, interval: 200 }).toMatchObject({ status: 101 });
   });
 
   it('a proxy is believed only when it is named', async () => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { networkOf, type RateLimits, Rates } from '@parley/server/account/rate';
+import { RateWindow } from '@parley/server/account/rate-window';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 
 const none: RateLimits = { userPerSecond: 0, userBurst: 0, addressPerSecond: 0, turnsPerMinute: 0 };
 const ann = { tenant: 'acme', userId: 'ann' };
@@ -12,6 +13,11 @@ async function tally(count: number, call: () => Promise<void>) {
   const refused = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason);
   for (const reason of refused) expect(reason).toMatchObject({ reason: 'RATE_LIMITED' });
   return { passed: count - refused.length, retryAfterMs: refused[0]?.details?.retryAfterMs };
+}
+
+async function fromAddress(rates: Rates, address: string): Promise<void> {
+  const refused = rates.address(address);
+  if (refused) throw refused;
 }
 
 describe('rates', () => {
@@ -44,17 +50,38 @@ describe('rates', () => {
       expect(await tally(2, () => rates.turn(user))).toMatchObject({ passed: 1 });
     }
     for (const address of ['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8:0:1::1']) {
-      expect(await tally(2, () => rates.address(address))).toMatchObject({ passed: 1 });
+      expect(await tally(2, () => fromAddress(rates, address))).toMatchObject({ passed: 1 });
     }
     // Another address of a host that has been counted.
-    expect(await tally(1, () => rates.address('2001:db8::ffff:1'))).toMatchObject({ passed: 0 });
+    expect(await tally(1, () => fromAddress(rates, '2001:db8::ffff:1'))).toMatchObject({ passed: 0 });
   });
 
   it('are off at 0', async () => {
     const rates = new Rates(none);
     expect(await tally(500, () => rates.call(ann))).toMatchObject({ passed: 500 });
     expect(await tally(500, () => rates.turn(ann))).toMatchObject({ passed: 500 });
-    expect(await tally(500, () => rates.address('192.0.2.1'))).toMatchObject({ passed: 500 });
+    expect(await tally(500, () => fromAddress(rates, '192.0.2.1'))).toMatchObject({ passed: 500 });
+  });
+});
+
+describe('a window', () => {
+  it('lets a name come as often as the limit says, and again in the next one', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const window = new RateWindow(2, 1_000);
+    expect([window.count('a'), window.count('a'), window.count('b')]).toEqual([0, 0, 0]);
+    vi.advanceTimersByTime(400);
+    expect([window.count('a'), window.count('b')]).toEqual([600, 0]);
+    vi.advanceTimersByTime(600);
+    expect(window.count('a')).toBe(0);
+    expect(window.size).toBe(1);
+  });
+
+  it('holds no more names than it may, whoever comes (guard: the oldest count is given up)', () => {
+    const window = new RateWindow(1, 60_000, 100);
+    for (let i = 0; i < 10_000; i++) window.count(`10.0.${i >> 8}.${i & 255}`);
+    expect(window.size).toBe(100);
+    expect(window.count('10.0.39.15')).toBeGreaterThan(0);
   });
 });
 

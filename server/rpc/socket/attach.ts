@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { limits } from '@parley/shared/limits';
-import type { ParleyError, Reason } from '@parley/shared/reason';
+import { ParleyError, type Reason } from '@parley/shared/reason';
 import type { AnyTRPCRouter } from '@trpc/server';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { errorShapeFor } from '../failure.ts';
@@ -26,7 +26,7 @@ export interface SocketOptions<Router extends AnyTRPCRouter> extends Serving<Rou
   server: Server;
   /** Whether a browser page of this origin may connect. Asked only when there is an Origin header. */
   allowOrigin(origin: string, req: IncomingMessage): boolean;
-  /** A reason not to take a connection now: draining, too many from one address. */
+  /** A reason not to take a connection now: too many come from one address. */
   admit?: ((req: IncomingMessage) => ParleyError | undefined) | undefined;
   waits?: Partial<Waits> | undefined;
   metrics?: SocketMetrics | undefined;
@@ -85,21 +85,24 @@ export function attachSockets<Router extends AnyTRPCRouter>(options: SocketOptio
     });
   };
 
+  const refusal = (req: IncomingMessage, isKnown: boolean): ParleyError | undefined => {
+    const { origin } = req.headers;
+    if (!isKnown) return new ParleyError('NOT_FOUND');
+    if (origin !== undefined && !options.allowOrigin(origin, req)) return new ParleyError('FORBIDDEN');
+    return onEmpty ? new ParleyError('DRAINING') : options.admit?.(req);
+  };
+
   const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', ignore);
     const url = URL.parse(req.url ?? '/', 'http://localhost');
     const wire = wires.get(url?.pathname ?? '');
-    const { origin } = req.headers;
-    let reason: Reason | undefined;
-    if (!wire) reason = 'NOT_FOUND';
-    else if (origin !== undefined && !options.allowOrigin(origin, req)) reason = 'FORBIDDEN';
-    else reason = onEmpty ? 'DRAINING' : options.admit?.(req)?.reason;
-    if (wire && !reason && socket instanceof Socket) {
+    const error = refusal(req, wire !== undefined);
+    if (wire && !error && socket instanceof Socket) {
       accept(req, socket, head, wire, url?.searchParams.get('connectionParams') === '1');
       return;
     }
-    onRefused(reason ?? 'INTERNAL');
-    refuseUpgrade(socket, reason ?? 'INTERNAL');
+    onRefused(error?.reason ?? 'INTERNAL');
+    refuseUpgrade(socket, error ?? new ParleyError('INTERNAL'));
   };
   server.on('upgrade', onUpgrade);
 
@@ -129,13 +132,16 @@ const reconnect = JSON.stringify({ id: null, method: 'reconnect' });
 
 function ignore(): void {}
 
-function refuseUpgrade(socket: Duplex, reason: Reason): void {
-  const shape = errorShapeFor(reason);
+function refuseUpgrade(socket: Duplex, { reason, details }: ParleyError): void {
+  const shape = errorShapeFor(reason, { details });
   const body = JSON.stringify({ error: { json: shape } });
-  const status = shape.data.httpStatus;
-  socket.end(
-    `HTTP/1.1 ${status} ${shape.data.code}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
+  const retryAfterMs = details?.retryAfterMs;
+  const lines = [
+    `HTTP/1.1 ${shape.data.httpStatus} ${shape.data.code}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(typeof retryAfterMs === 'number' ? [`Retry-After: ${Math.ceil(retryAfterMs / 1000)}`] : []),
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
