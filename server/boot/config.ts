@@ -8,6 +8,13 @@ export type ProviderConfig =
   | { provider: 'local'; model: string | undefined }
   | { provider: 'openai'; model: string; baseURL: string | undefined; apiKey: string | undefined };
 
+/** Deadlines of a speech service in milliseconds: until an answer begins, between its pieces, for all of it with every attempt. */
+export interface SpeechDeadlines {
+  firstByteMs: number;
+  idleMs: number;
+  totalMs: number;
+}
+
 export interface Config {
   listen: { host: string; port: number };
   /** Origins of other web pages that may call; `'*'` is all. */
@@ -24,8 +31,8 @@ export interface Config {
   redisUrl: string | undefined;
   storage: { type: 'file'; folder: string } | { type: 's3'; url: string };
   llm: ProviderConfig;
-  stt: ProviderConfig;
-  tts: ProviderConfig & { voice: string | undefined };
+  stt: ProviderConfig & { deadlines: SpeechDeadlines };
+  tts: ProviderConfig & { deadlines: SpeechDeadlines; voice: string | undefined };
   /** Deadlines in milliseconds, budgets in tokens. */
   model: {
     firstTokenMs: number;
@@ -41,8 +48,11 @@ export interface Config {
     trust: readonly Trust[];
   };
   rates: RateLimits;
-  /** Milliseconds: how long missing segments are waited for, and after how long the agent says that it listens. */
-  voice: { missingMs: number; listeningMs: number };
+  /**
+   * Milliseconds: how long missing segments are waited for, how long a recording stays open of which nothing comes, and after how
+   * long the agent says that it listens.
+   */
+  voice: { missingMs: number; openMs: number; listeningMs: number };
   leaseMs: number;
   drainMs: number;
   logLevel: NonNullable<Environment['LOG_LEVEL']>;
@@ -119,7 +129,7 @@ export function decide(env: Environment, terminal = false): Config {
     redisUrl: env.REDIS_URL,
     storage: storageOf(env, dataDir),
     llm: providerOf(env, 'LLM', 'gpt-4o-mini'),
-    stt: providerOf(env, 'STT', 'gpt-4o-mini-transcribe'),
+    stt: { ...providerOf(env, 'STT', 'gpt-4o-mini-transcribe'), deadlines: deadlinesOf(env, 'STT') },
     tts: ttsOf(env),
     model: {
       firstTokenMs: env.MODEL_FIRST_TOKEN_MS,
@@ -136,7 +146,7 @@ export function decide(env: Environment, terminal = false): Config {
       addressPerSecond: env.RATE_ADDRESS_PER_SECOND,
       turnsPerMinute: env.RATE_TURNS_PER_MINUTE,
     },
-    voice: { missingMs: env.VOICE_MISSING_MS, listeningMs: env.VOICE_LISTENING_MS },
+    voice: { missingMs: env.VOICE_MISSING_MS, openMs: env.VOICE_OPEN_MS, listeningMs: env.VOICE_LISTENING_MS },
     leaseMs: env.LEASE_MS,
     drainMs: env.DRAIN_MS,
     logLevel: env.LOG_LEVEL ?? (embedded && terminal ? 'warn' : 'info'),
@@ -145,5 +155,14 @@ export function decide(env: Environment, terminal = false): Config {
 
 function ttsOf(env: Environment): Config['tts'] {
   const tts = providerOf(env, 'TTS', 'gpt-4o-mini-tts');
-  return { ...tts, voice: env.TTS_VOICE ?? (tts.provider === 'openai' ? 'alloy' : undefined) };
+  const voice = env.TTS_VOICE ?? (tts.provider === 'openai' ? 'alloy' : undefined);
+  return { ...tts, deadlines: deadlinesOf(env, 'TTS'), voice };
+}
+
+function deadlinesOf(env: Environment, part: 'STT' | 'TTS'): SpeechDeadlines {
+  return {
+    firstByteMs: env[`${part}_FIRST_BYTE_MS`],
+    idleMs: env[`${part}_IDLE_MS`],
+    totalMs: env[`${part}_TOTAL_MS`],
+  };
 }

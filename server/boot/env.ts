@@ -86,6 +86,19 @@ const environment = z.object({
   TTS_BASE_URL: web.optional().meta(secret('Its address, in place of `OPENAI_BASE_URL`.')),
   TTS_API_KEY: key.optional().meta(secret('Its key, in place of `OPENAI_API_KEY`.')),
 
+  STT_FIRST_BYTE_MS: milliseconds.default(10_000).meta(means('How long `openai` may take to begin a transcript.')),
+  STT_IDLE_MS: milliseconds.default(10_000).meta(means('How long it may pause within a transcript.')),
+  STT_TOTAL_MS: integer(100, 120_000)
+    .default(60_000)
+    .meta(means('How long a transcript may take, both attempts together.')),
+  TTS_FIRST_BYTE_MS: milliseconds
+    .default(10_000)
+    .meta(means("How long `openai` may take to begin a sentence's speech.")),
+  TTS_IDLE_MS: milliseconds.default(10_000).meta(means('How long it may pause within a sentence.')),
+  TTS_TOTAL_MS: integer(100, 60_000)
+    .default(60_000)
+    .meta(means('How long a sentence may take, both attempts together.')),
+
   MODEL_FIRST_TOKEN_MS: milliseconds.default(20_000).meta(means('How long a model may take to begin its answer.')),
   MODEL_IDLE_MS: milliseconds.default(30_000).meta(means('How long it may pause within an answer.')),
   MODEL_TOTAL_MS: milliseconds.default(300_000).meta(means('How long an answer may take, all attempts together.')),
@@ -139,6 +152,9 @@ const environment = z.object({
   VOICE_MISSING_MS: milliseconds
     .default(15_000)
     .meta(means('How long missing segments of a recording are waited for once its last one has come.')),
+  VOICE_OPEN_MS: milliseconds
+    .default(3_600_000)
+    .meta(means('How long a recording whose last segment has not come stays open while nothing comes of it.')),
   VOICE_LISTENING_MS: milliseconds
     .default(1_500)
     .meta(means('After how long a recording that goes on is told that the agent listens.')),

@@ -22,8 +22,11 @@ export interface VoicePorts {
   decode(recording: Recording, maxSeconds: number): Promise<Sound>;
   /** Its speech without long silences; undefined when nobody speaks. */
   trim(sound: Sound, signal: AbortSignal): Promise<Sound | undefined>;
-  /** How long after the last segment came missing ones are waited for, and after how long the agent says that it listens. */
-  timing: { missingMs: number; listeningMs: number };
+  /**
+   * How long after the last segment came missing ones are waited for, how long a recording of which nothing comes stays open
+   * without its last one, and after how long the agent says that it listens.
+   */
+  timing: { missingMs: number; openMs: number; listeningMs: number };
 }
 
 /** A provider as metrics name it. */

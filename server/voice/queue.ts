@@ -8,6 +8,7 @@ import {
 import { limits } from '@parley/shared/limits';
 import { type AudioFormat, audioFormat } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
+import { closeAbandoned } from './abandoned.ts';
 import { Interim } from './interim.ts';
 import type { VoicePorts } from './ports.ts';
 import { advance, type Session, sessionOf, tellPartial } from './session.ts';
@@ -18,6 +19,8 @@ const parallel = 4;
 /** Decoded sounds that wait; of further ones only the row waits, and the sound is read again. */
 const mostHeld = 8;
 const sweepMs = 1_000;
+/** Abandoned recordings are looked for this often at least, and no more often than their life is long. */
+const abandonedMs = 60_000;
 const batch = 50;
 const segmentMs = 120_000;
 
@@ -40,6 +43,7 @@ export class TranscriptionQueue {
   #running = 0;
   #timers: NodeJS.Timeout[] = [];
   #sweeping: Promise<void> | undefined;
+  #nextAbandoned = 0;
 
   constructor(ports: VoicePorts) {
     this.#ports = ports;
@@ -155,7 +159,12 @@ export class TranscriptionQueue {
           sound: undefined,
         });
       }
-      for (const row of await listQuietSessions(db, 2 * sweepMs, batch)) await advance(this.#ports, sessionOf(row));
+      // One that cannot be looked at does not keep the others from it.
+      for (const row of await listQuietSessions(db, 2 * sweepMs, batch))
+        await advance(this.#ports, sessionOf(row)).catch((error: unknown) => this.#report(error));
+      if (performance.now() < this.#nextAbandoned) return;
+      await closeAbandoned(this.#ports, batch);
+      this.#nextAbandoned = performance.now() + Math.min(abandonedMs, this.#ports.timing.openMs);
     } catch (error) {
       this.#report(error);
     }

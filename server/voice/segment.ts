@@ -87,18 +87,16 @@ async function take(
     checkLast(row, segments, input);
     if (same && same.status !== 'failed') {
       if (!same.sha256.equals(sha256)) throw new ParleyError('SEGMENT_CONFLICT', { details: { index: input.index } });
-      const lastIndex = await noteLast(trx, session, row, input);
-      return { kind: 'duplicate', receipt: receiptOf('duplicate', row, segments, lastIndex) };
+      const now = await note(trx, session, row, input, false);
+      return { kind: 'duplicate', receipt: receiptOf('duplicate', now, segments) };
     }
     if (!decoded) return { kind: 'undecoded' };
     if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
     checkPlace(row, segments, input, decoded);
-    const lastIndex = await noteLast(trx, session, row, input);
     const stored = await store(trx, ports, session, same, { input, decoded, sha256 });
+    const now = await note(trx, session, row, input, decoded.sound !== undefined);
     if (!decoded.sound) return { kind: 'undecodable' };
-    const turnId = row.status === 'failed' ? newId() : row.turn_id;
-    if (row.status === 'failed') await updateSession(trx, session, { status: 'open', turn_id: turnId, lastCame: true });
-    const receipt = receiptOf('accepted', { ...row, turn_id: turnId }, [...segments, stored], lastIndex);
+    const receipt = receiptOf('accepted', now, [...segments, stored]);
     return { kind: 'accepted', row: stored, sound: decoded.sound, receipt };
   });
 }
@@ -133,16 +131,28 @@ async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promis
   }
 }
 
-/** Remembers which segment is the last; the first time, the wait for missing ones begins. */
-async function noteLast(
+type Noted = Pick<VoiceSessionRow, 'last_index' | 'turn_id'>;
+
+/**
+ * Remembers that something has come, and which segment is the last; the first time, the wait for missing ones begins. What comes
+ * of a recording that had failed opens it again, with a new turn: something `isNew`, or that a known segment was the last.
+ */
+async function note(
   trx: Trx,
   session: Session,
   row: VoiceSessionRow,
   input: SendSegmentInput,
-): Promise<number | null> {
-  if (!input.isLast) return row.last_index;
-  if (row.last_index === null) await updateSession(trx, session, { last_index: input.index, lastCame: true });
-  return input.index;
+  isNew: boolean,
+): Promise<Noted> {
+  const ends = input.isLast && row.last_index === null;
+  const opens = row.status === 'failed' && (isNew || ends);
+  const noted: Noted = {
+    last_index: ends ? input.index : row.last_index,
+    turn_id: opens ? newId() : row.turn_id,
+  };
+  if (isNew || ends)
+    await updateSession(trx, session, { ...noted, ...(opens && { status: 'open' }), lastCame: ends || opens });
+  return noted;
 }
 
 /** A recording has one last segment, and none behind it. */
@@ -168,11 +178,6 @@ function checkPlace(
     throw new ParleyError('PAYLOAD_TOO_LARGE', { details: { seconds: limits.voiceSessionSeconds } });
 }
 
-function receiptOf(
-  status: SegmentReceipt['status'],
-  row: VoiceSessionRow,
-  segments: readonly SegmentRow[],
-  lastIndex: number | null,
-): SegmentReceipt {
-  return { status, missing: missingOf(segments, lastIndex), turnId: row.turn_id };
+function receiptOf(status: SegmentReceipt['status'], noted: Noted, segments: readonly SegmentRow[]): SegmentReceipt {
+  return { status, missing: missingOf(segments, noted.last_index), turnId: noted.turn_id };
 }

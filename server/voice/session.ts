@@ -160,27 +160,35 @@ async function complete(
   }
 }
 
-async function fail(
+/** `still`: looked at under the session's lock, beside whether it stands where it stood. */
+export async function fail(
   ports: VoicePorts,
   session: Session,
   state: SessionState,
   code: Reason,
   details: Record<string, number[]>,
+  still: (held: VoiceSessionRow) => boolean = () => true,
 ): Promise<void> {
-  await failTurn(ports.turns, {
-    owner: session.owner,
-    conversationId: session.conversationId,
-    input: 'voice',
-    code,
-    details,
-    request: { parts: [], audio: session.voiceSessionId },
-    claim: async (trx) => {
-      const held = await lockSession(trx, session.owner, session, newId());
-      if (held.status !== 'open') return undefined;
-      // A segment may have come since: whoever took it goes on from there.
-      if (!isDeepStrictEqual(await stateOf(trx, session, held.last_index), state)) return undefined;
-      await updateSession(trx, session, { status: 'failed' });
-      return held.turn_id;
-    },
-  });
+  try {
+    await failTurn(ports.turns, {
+      owner: session.owner,
+      conversationId: session.conversationId,
+      input: 'voice',
+      code,
+      details,
+      request: { parts: [], audio: session.voiceSessionId },
+      claim: async (trx) => {
+        const held = await lockSession(trx, session.owner, session, newId());
+        if (held.status !== 'open' || !still(held)) return undefined;
+        // A segment may have come since: whoever took it goes on from there.
+        if (!isDeepStrictEqual(await stateOf(trx, session, held.last_index), state)) return undefined;
+        await updateSession(trx, session, { status: 'failed' });
+        return held.turn_id;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof ParleyError) || error.retryable) throw error;
+    // Its conversation is gone: there is nobody to tell.
+    await updateSession(ports.turns.db, session, { status: 'failed' });
+  }
 }
