@@ -1,5 +1,7 @@
 import type { AppRouter } from '@parley/server/rpc/router';
+import type { Conversation as ConversationData } from '@parley/shared/conversation';
 import { newId } from '@parley/shared/id';
+import type { Page } from '@parley/shared/page';
 import { createTRPCClient, type TRPCClient } from '@trpc/client';
 import type { inferRouterInputs } from '@trpc/server';
 import { Conversation } from './conversation.ts';
@@ -8,6 +10,10 @@ import { Feeds } from './feed.ts';
 import { httpConnection } from './http.ts';
 import { Line } from './line.ts';
 import type { Connection, ConnectionOptions, ConnectionState, Transport } from './link.ts';
+import { Cell, type Live } from './live.ts';
+import { SegmentQueue } from './recorder-queue.ts';
+import { voiceCalls } from './recorder-send.ts';
+import type { SegmentStore } from './recorder-store.ts';
 import { socketConnection } from './socket.ts';
 
 type Inputs = inferRouterInputs<AppRouter>['conversations'];
@@ -25,6 +31,8 @@ export interface ParleyOptions {
   onState?: (state: ConnectionState) => void;
   /** Milliseconds of silence after which a WebSocket is asked whether it lives; 15 s by default. */
   heartbeatMs?: number;
+  /** Where recordings are kept until the server has them, so that they outlive the app; in memory by default. */
+  segments?: SegmentStore;
   /** For runtimes that lack them, or have better ones. */
   fetch?: typeof fetch;
   WebSocket?: typeof WebSocket;
@@ -34,12 +42,18 @@ export interface ParleyOptions {
 export interface Parley {
   /** Every procedure, typed, as it is: without retries. */
   readonly trpc: TRPCClient<AppRouter>;
+  /** What the way to the server is doing. */
+  readonly connection: Live<ConnectionState>;
+  /** Recordings on their way to the server. `resume` takes up what an app that ended before had not sent. */
+  readonly segments: SegmentQueue;
   conversation(id: string): Conversation;
   readonly conversations: {
     /** A new conversation; with an `id` that was used before, the same one. */
     create(input?: Inputs['create']): Promise<Conversation>;
     /** The user's conversation about something in the host application. */
     forContext(input: Inputs['forContext']): Promise<Conversation>;
+    /** One page of them, newest activity first. */
+    list(input?: Inputs['list'], options?: { signal?: AbortSignal }): Promise<Page<ConversationData>>;
   };
   /** Ends what is being followed or waited for, and the connection. Turns go on. */
   close(): Promise<void>;
@@ -48,10 +62,14 @@ export interface Parley {
 /** A client of a Parley server. Connects when it is first used. */
 export function createParley(options: ParleyOptions): Parley {
   const credential = new Credential(options.token, options.user);
+  const states = new Cell<ConnectionState>({ state: 'idle' });
   const connection = connect(options.transport ?? 'binary', {
     url: options.url.replace(/\/+$/, ''),
     credential,
-    onState: options.onState ?? (() => {}),
+    onState(state) {
+      states.set(state);
+      options.onState?.(state);
+    },
     heartbeatMs: options.heartbeatMs ?? 15_000,
     fetch: options.fetch,
     WebSocket: options.WebSocket,
@@ -60,9 +78,15 @@ export function createParley(options: ParleyOptions): Parley {
   const trpc = createTRPCClient<AppRouter>({ links: [connection.link] });
   const line = new Line(trpc, connection, credential.isRenewable);
   const feeds = new Feeds(line);
-  const conversation = (id: string): Conversation => new Conversation(id, line, feeds);
+  const segments = new SegmentQueue({
+    voice: voiceCalls({ trpc }),
+    ...(options.segments && { store: options.segments }),
+  });
+  const conversation = (id: string): Conversation => new Conversation(id, line, feeds, segments);
   return {
     trpc,
+    connection: states,
+    segments,
     conversation,
     conversations: {
       async create(input) {
@@ -75,8 +99,12 @@ export function createParley(options: ParleyOptions): Parley {
         const { id } = await line.persist((signal) => trpc.conversations.forContext.mutate(input, { signal }));
         return conversation(id);
       },
+      list: (input, options) =>
+        line.persist((signal) => trpc.conversations.list.query(input, { signal }), options?.signal),
     },
-    close: () => line.close(),
+    async close() {
+      await Promise.all([segments.close(), line.close()]);
+    },
   };
 }
 

@@ -1,10 +1,17 @@
+import type { AppRouter } from '@parley/server/rpc/router';
 import type { Conversation as ConversationData } from '@parley/shared/conversation';
 import type { Tracked } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
-import type { TurnMedium, TurnPart } from '@parley/shared/turn';
+import type { Message } from '@parley/shared/message';
+import type { Page } from '@parley/shared/page';
+import type { Heard, SentTurn, TurnMedium, TurnPart } from '@parley/shared/turn';
+import type { inferRouterOutputs } from '@trpc/server';
 import { Events, type EventsOptions } from './events.ts';
-import type { Feeds } from './feed.ts';
+import type { Feed, FeedListener, Feeds } from './feed.ts';
 import type { Line } from './line.ts';
+import { createPlayer, type Player, type PlayerOptions } from './player.ts';
+import { createRecorder, type Recorder, type RecorderOptions } from './recorder.ts';
+import type { SegmentQueue } from './recorder-queue.ts';
 import { type SendInput, Sending } from './sending.ts';
 import { Turn } from './turn.ts';
 
@@ -21,16 +28,43 @@ export interface Opened {
   greeting: Turn | undefined;
 }
 
-/** One conversation, by its id. Nothing is asked of the server before something is asked of this. */
+export interface InterruptOptions {
+  /** The running turn, when it is not given. */
+  turnId?: string | undefined;
+  /** How far the listener got: what was not heard is kept as such. */
+  heard?: Heard | undefined;
+}
+
+export type RecordOptions = Pick<RecorderOptions, 'source' | 'segmentMs' | 'onState' | 'onEvent'> & {
+  queue?: SegmentQueue;
+};
+
+export interface PageOptions {
+  cursor?: string | undefined;
+  /** 1 to 100; 50 by default. */
+  limit?: number;
+  /** `asc`, oldest first, by default. */
+  order?: 'asc' | 'desc';
+  signal?: AbortSignal | undefined;
+}
+
+type Outputs = inferRouterOutputs<AppRouter>['conversations'];
+
+/**
+ * One conversation, by its id. Nothing is asked of the server before something is asked of this. All calls are made again
+ * after a loss on the way, and throw a ParleyFailure for a reason that does not pass.
+ */
 export class Conversation {
   readonly id: string;
   readonly #line: Line;
   readonly #feeds: Feeds;
+  readonly #segments: SegmentQueue;
 
-  constructor(id: string, line: Line, feeds: Feeds) {
+  constructor(id: string, line: Line, feeds: Feeds, segments: SegmentQueue) {
     this.id = id;
     this.#line = line;
     this.#feeds = feeds;
+    this.#segments = segments;
   }
 
   /**
@@ -42,11 +76,20 @@ export class Conversation {
   }
 
   /**
+   * The same pushed: from `lastEventId`, else from the running turn's first event, else from now on. What is sent, and whoever
+   * follows, while this goes on shares its subscription. `leave` ends it.
+   */
+  listen(listener: FeedListener, lastEventId?: string): { readonly ready: Promise<void>; leave(): void } {
+    const feed: Feed = this.#feeds.lead(this.id, lastEventId);
+    return { ready: feed.ready, leave: feed.join(listener) };
+  }
+
+  /**
    * Says something. The turn that comes of it is returned at once; what goes wrong with sending is thrown where it is waited
    * for or iterated.
    */
   send(content: string | TurnPart[], { signal, ...options }: SendOptions = {}): Sending {
-    const parts: TurnPart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+    const parts = partsOf(content);
     const turnId = options.turnId ?? newId();
     const beginning = { conversationId: this.id, turnId, input: 'text' as const, parts };
     return new Sending(
@@ -54,6 +97,13 @@ export class Conversation {
       { ...options, conversationId: this.id, turnId, parts },
       () => this.#feeds.from(this.id, undefined),
     );
+  }
+
+  /** Says something without following what comes of it: resolves when the server has stored it, before the agent answers. */
+  post(content: string | TurnPart[], { signal, ...options }: SendOptions = {}): Promise<SentTurn> {
+    const turnId = options.turnId ?? newId();
+    const input = { ...options, conversationId: this.id, turnId, parts: partsOf(content) };
+    return this.#line.persist((aborted) => this.#line.trpc.turns.send.mutate(input, { signal: aborted }), signal);
   }
 
   /** A turn that somebody else began, or this client before: from `lastEventId`, else from its first event if it runs. */
@@ -64,11 +114,102 @@ export class Conversation {
 
   /** Lets the agent speak first when nobody has spoken yet. May be called as often as one likes. */
   async open(options: { speak?: boolean } = {}): Promise<Opened> {
-    const input = { ...options, conversationId: this.id };
-    const opened = await this.#line.persist((signal) => this.#line.trpc.conversations.open.mutate(input, { signal }));
-    const { conversation, lastEventId, greetingTurnId } = opened;
+    const { greetingTurnId, ...opened } = await this.greet(options);
+    const { lastEventId } = opened;
     const greeting =
       greetingTurnId === undefined ? undefined : this.turn(greetingTurnId, { lastEventId, input: 'greeting' });
-    return { conversation, lastEventId, greeting };
+    return { ...opened, greeting };
   }
+
+  /** The same without following the greeting. */
+  greet(options: { speak?: boolean } = {}): Promise<Outputs['open']> {
+    const input = { ...options, conversationId: this.id };
+    return this.#line.persist((signal) => this.#line.trpc.conversations.open.mutate(input, { signal }));
+  }
+
+  /** The conversation, with its running turn if there is one. */
+  get(options: { signal?: AbortSignal | undefined } = {}): Promise<Outputs['get']> {
+    const input = { conversationId: this.id };
+    return this.#line.persist((signal) => this.#line.trpc.conversations.get.query(input, { signal }), options.signal);
+  }
+
+  /** One page of its messages. */
+  messages({ signal, ...options }: PageOptions = {}): Promise<Page<Message>> {
+    const input = { ...options, conversationId: this.id };
+    return this.#line.persist(
+      (aborted) => this.#line.trpc.conversations.messages.query(input, { signal: aborted }),
+      signal,
+    );
+  }
+
+  /** Stops the running turn at once, text and speech. False when none runs, or the one that is named has ended. */
+  async interrupt({ turnId, heard }: InterruptOptions = {}): Promise<boolean> {
+    const input = {
+      conversationId: this.id,
+      ...(turnId !== undefined && { turnId }),
+      ...(heard && { heard: { sentence: heard.sentence, playedMs: heard.playedMs } }),
+    };
+    const answer = await this.#line.persist((signal) => this.#line.trpc.turns.interrupt.mutate(input, { signal }));
+    return answer.interrupted;
+  }
+
+  /** Speech stops, text goes on. False when nothing was spoken. */
+  async stopSpeaking(): Promise<boolean> {
+    const input = { conversationId: this.id };
+    const answer = await this.#line.persist((signal) => this.#line.trpc.turns.stopSpeaking.mutate(input, { signal }));
+    return answer.stopped;
+  }
+
+  /**
+   * A turn that failed or was interrupted, again, as a new turn: its id. Made once, since each call is another turn: what
+   * became of a call whose answer is lost is told by the conversation's events.
+   */
+  async retry(turnId: string): Promise<string> {
+    return (await this.#line.once((signal) => this.#line.trpc.turns.retry.mutate({ turnId }, { signal }))).turnId;
+  }
+
+  rename(title: string): Promise<ConversationData> {
+    const input = { conversationId: this.id, title };
+    return this.#line.persist((signal) => this.#line.trpc.conversations.rename.mutate(input, { signal }));
+  }
+
+  /** Nothing more can be said in it. */
+  end(): Promise<ConversationData> {
+    const input = { conversationId: this.id };
+    return this.#line.persist((signal) => this.#line.trpc.conversations.end.mutate(input, { signal }));
+  }
+
+  async delete(): Promise<void> {
+    const input = { conversationId: this.id };
+    await this.#line.persist((signal) => this.#line.trpc.conversations.delete.mutate(input, { signal }));
+  }
+
+  /** All of it as one document. */
+  export(): Promise<Outputs['export']> {
+    const input = { conversationId: this.id };
+    return this.#line.persist((signal) => this.#line.trpc.conversations.export.query(input, { signal }));
+  }
+
+  /** A recorder of what is said in it. Its segments go by the client's queue, unless another is given. */
+  record({ queue = this.#segments, ...options }: RecordOptions): Recorder {
+    return createRecorder({ ...options, queue, conversationId: this.id });
+  }
+
+  /** A player of its answers, which tells the server what has been heard. It is to be pushed the conversation's events. */
+  player(options: Omit<PlayerOptions, 'report'>): Player {
+    return createPlayer({ ...options, report: (heard, signal) => this.reportPlayback(heard, signal) });
+  }
+
+  /** Tells the server how far the listener of a turn has come. */
+  async reportPlayback(
+    { turnId, sentence, playedMs }: Heard & { turnId: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const input = { turnId, sentence, playedMs };
+    await this.#line.once((aborted) => this.#line.trpc.turns.reportPlayback.mutate(input, { signal: aborted }), signal);
+  }
+}
+
+function partsOf(content: string | TurnPart[]): TurnPart[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }

@@ -5,6 +5,8 @@ import type { Line } from './line.ts';
 
 export interface FeedListener {
   event(tracked: Tracked): void;
+  /** The server has begun to deliver: for the first time, or again. */
+  started?(): void;
   end(failure?: ParleyFailure): void;
 }
 
@@ -28,7 +30,10 @@ export class Feed {
       event: (tracked) => {
         for (const listener of [...this.#listeners]) listener.event(tracked);
       },
-      started: begin,
+      started: () => {
+        begin();
+        for (const listener of [...this.#listeners]) listener.started?.();
+      },
       end: (failure) => {
         const listeners = [...this.#listeners];
         this.#listeners.clear();
@@ -74,7 +79,12 @@ export class Feeds {
     if (known) return known;
     const left = this.#left.get(conversationId);
     const from = left && Date.now() - left.at < rememberMs ? left.id : undefined;
-    const feed: Feed = this.from(conversationId, from, () => {
+    return this.lead(conversationId, from);
+  }
+
+  /** A feed that begins at `lastEventId`, and is the conversation's from now on. */
+  lead(conversationId: string, lastEventId: string | undefined): Feed {
+    const feed: Feed = this.from(conversationId, lastEventId, () => {
       if (this.#open.get(conversationId) === feed) this.#open.delete(conversationId);
       this.#remember(conversationId, feed.lastEventId);
     });

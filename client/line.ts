@@ -60,6 +60,16 @@ export class Line {
     }
   }
 
+  /** Makes a call that must not be made again by itself. @throws ParleyFailure; what `signal` was aborted with */
+  async once<T>(call: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await this.#try(call, signal);
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      throw failureOf(cause);
+    }
+  }
+
   #try<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const controller = new AbortController();

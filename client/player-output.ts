@@ -6,6 +6,10 @@ export interface AudioOutput {
   play(samples: Float32Array<ArrayBuffer>, sampleRate: number, at: number): void;
   /** Drops all that was given and is not played yet, and is silent at once. */
   stop(): void;
+  /** Whether it waits to be allowed to sound, as a page does until somebody touches it. Its clock stands still meanwhile. */
+  readonly isBlocked?: boolean;
+  /** Asks for that; to be called when somebody touches the page. */
+  enable?(): Promise<void>;
 }
 
 /** What is used of Web Audio's AudioContext, so that whatever is like it will do; `Node` is what sound can be led into. */
@@ -14,6 +18,8 @@ export interface SoundContext<Node, Buffer> {
   readonly currentTime: number;
   readonly outputLatency?: number;
   readonly destination: Node;
+  readonly state?: string;
+  resume?(): Promise<void>;
   createBuffer(channels: number, length: number, sampleRate: number): Buffer;
   createBufferSource(): SoundNode<Node, Buffer>;
 }
@@ -34,6 +40,12 @@ export function webAudioOutput<
 >(context: SoundContext<Node, Buffer>, destination: Node = context.destination): AudioOutput {
   const playing = new Set<SoundNode<Node, Buffer>>();
   return {
+    get isBlocked() {
+      return context.state !== undefined && context.state !== 'running';
+    },
+    async enable() {
+      await context.resume?.();
+    },
     now: () => context.currentTime * 1000 - latencyMs(context),
     play(samples, sampleRate, at) {
       const buffer = context.createBuffer(1, samples.length, sampleRate);

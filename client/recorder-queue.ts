@@ -60,6 +60,12 @@ export class SegmentQueue {
     this.#options = { mostBytes, parallel, tryMs };
   }
 
+  /** Segments that are not acknowledged yet: those on their way, and those that failed and are kept. */
+  get pending(): number {
+    const entries = [...this.#recordings.values()].flatMap((recording) => [...recording.entries.values()]);
+    return entries.filter(({ state, segment }) => segment && state.kind !== 'acknowledged').length;
+  }
+
   /** Returns what ends it. */
   on(listener: (event: QueueEvent) => void): () => void {
     this.#listeners.add(listener);

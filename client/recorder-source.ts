@@ -1,4 +1,6 @@
 import type { AudioFormat } from '@parley/shared/voice';
+import type { Live } from './live.ts';
+import { createMeter } from './recorder-meter.ts';
 
 /** A piece of sound from a source. */
 export interface AudioChunk {
@@ -15,6 +17,8 @@ export interface AudioSource {
   readonly format: AudioFormat;
   /** Samples per second, of `pcm_s16le`: 8,000 to 192,000. */
   readonly sampleRate?: number;
+  /** How loud it is, from 0 to 1; absent where nothing measures it. */
+  readonly meter?: Live<number>;
   /**
    * Begins to give sound. `segmentMs`: how long a file should be. `onEnd`: it came to an end by itself, as when a microphone
    * is unplugged, with an error or without. Rejects when it cannot begin.
@@ -36,6 +40,7 @@ export interface Level {
 
 export interface PcmSource extends AudioSource {
   readonly sampleRate: number;
+  readonly meter: Live<number>;
   /** A frame of mono samples: 16-bit, or from -1 to 1. Those that come while nothing is recorded only move the meter. */
   push(frame: Int16Array | Float32Array): void;
 }
@@ -49,19 +54,24 @@ export function pcmSource({
   onLevel?: (level: Level) => void;
 }): PcmSource {
   let give: ((chunk: AudioChunk) => void) | undefined;
+  const meter = createMeter();
   return {
     format: 'pcm_s16le',
     sampleRate,
+    meter,
     start(onChunk) {
       give = onChunk;
     },
     stop() {
       give = undefined;
+      meter.reset();
     },
     push(frame) {
       if (frame.length === 0) return;
       const samples = frame instanceof Float32Array ? Int16Array.from(frame, to16Bit) : frame;
-      onLevel?.(levelOf(samples));
+      const level = levelOf(samples);
+      meter.push(level.rms);
+      onLevel?.(level);
       give?.({ data: littleEndian(samples) });
     },
   };
