@@ -55,6 +55,11 @@ async function statusOf({ conversationId }: Recording, { database } = app): Prom
 
 const said = (...numbers: number[]): string => numbers.map(saying).join(' ');
 
+/** All that was sent is transcribed, and nothing more is going to come of it. */
+async function understood(watched: Watch, ...numbers: number[]): Promise<void> {
+  await watched.find((event) => event.type === 'transcript.partial' && event.text === said(...numbers));
+}
+
 async function messages(conversationId: string): Promise<string[]> {
   const { items } = await ada.conversations.messages.query({ conversationId });
   return items.flatMap(({ role, parts }) => (role === 'human' ? textOf(parts) : []));
@@ -65,9 +70,7 @@ describe('a recording of which nothing more comes', () => {
     const { watched, take, conversationId } = await begin();
     const { turnId } = await take.send(0);
     await take.send(2);
-    await watched.find(
-      ({ type, ...event }) => type === 'transcript.partial' && 'text' in event && event.text === said(0, 2),
-    );
+    await understood(watched, 0, 2);
     await forget(take);
     const failed = await watched.first('turn.failed');
     expect(failed).toMatchObject({ turnId, code: 'SEGMENTS_MISSING', retryable: true, details: { missing: [1, 3] } });
@@ -83,6 +86,7 @@ describe('a recording of which nothing more comes', () => {
     const { watched, take, conversationId } = await begin();
     await take.send(0);
     await take.send(1);
+    await understood(watched, 0, 1);
     await forget(take);
     const { turnId } = await watched.first('turn.failed');
     expect(await take.send(0)).toMatchObject({ status: 'duplicate', turnId });
@@ -121,8 +125,10 @@ describe('a recording of which nothing more comes', () => {
     const [empty, over, gone] = [await begin(), await begin(), await begin()];
     const { voiceSessionId, conversationId } = empty.take;
     await ada.voice.recordingStarted.mutate({ conversationId, voiceSessionId });
-    await over.take.send(0);
-    await gone.take.send(0);
+    for (const { take, watched } of [over, gone]) {
+      await take.send(0);
+      await understood(watched, 0);
+    }
     await ada.conversations.end.mutate({ conversationId: over.conversationId });
     await ada.conversations.delete.mutate({ conversationId: gone.conversationId });
     for (const { take, watched } of [empty, over, gone]) {
