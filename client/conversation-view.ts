@@ -2,7 +2,8 @@ import type { Conversation as ConversationData } from '@parley/shared/conversati
 import type { ConversationInEvent, Event, Tracked } from '@parley/shared/event';
 import { reduce } from '@parley/shared/reduce';
 import { type ConversationState, initialState } from '@parley/shared/state';
-import type { Conversation, InterruptOptions } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import type { InterruptOptions } from './conversation-options.ts';
 import { Outbox, type Outgoing } from './conversation-outbox.ts';
 import { Pages, type PagesState, withPage } from './conversation-pages.ts';
 import { failureOf, ParleyFailure } from './failure.ts';

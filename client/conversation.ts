@@ -4,13 +4,21 @@ import type { Tracked } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
 import type { Message } from '@parley/shared/message';
 import type { Page } from '@parley/shared/page';
-import type { Heard, SentTurn, TurnMedium, TurnPart } from '@parley/shared/turn';
+import type { Heard, SentTurn, TurnPart } from '@parley/shared/turn';
 import type { inferRouterOutputs } from '@trpc/server';
+import type {
+  InterruptOptions,
+  PageOptions,
+  RecordOptions,
+  SpeakInput,
+  SpeakOptions,
+  TurnFollowOptions,
+} from './conversation-options.ts';
 import { Events, type EventsOptions } from './events.ts';
 import type { Feed, FeedListener, Feeds } from './feed.ts';
 import type { Line } from './line.ts';
 import { createPlayer, type Player, type PlayerOptions } from './player.ts';
-import { createRecorder, type Recorder, type RecorderOptions } from './recorder.ts';
+import { createRecorder, type Recorded, type Recorder } from './recorder.ts';
 import type { SegmentQueue } from './recorder-queue.ts';
 import { type SendInput, Sending } from './sending.ts';
 import { Turn } from './turn.ts';
@@ -28,25 +36,8 @@ export interface Opened {
   greeting: Turn | undefined;
 }
 
-export interface InterruptOptions {
-  /** The running turn, when it is not given. */
-  turnId?: string | undefined;
-  /** How far the listener got: what was not heard is kept as such. */
-  heard?: Heard | undefined;
-}
-
-export type RecordOptions = Pick<RecorderOptions, 'source' | 'segmentMs' | 'onState' | 'onEvent'> & {
-  queue?: SegmentQueue;
-};
-
-export interface PageOptions {
-  cursor?: string | undefined;
-  /** 1 to 100; 50 by default. */
-  limit?: number;
-  /** `asc`, oldest first, by default. */
-  order?: 'asc' | 'desc';
-  signal?: AbortSignal | undefined;
-}
+/** How long one try of a whole recording may take: it is transcribed meanwhile. Milliseconds. */
+const speakMs = 150_000;
 
 type Outputs = inferRouterOutputs<AppRouter>['conversations'];
 
@@ -106,10 +97,24 @@ export class Conversation {
     return this.#line.persist((aborted) => this.#line.trpc.turns.send.mutate(input, { signal: aborted }), signal);
   }
 
-  /** A turn that somebody else began, or this client before: from `lastEventId`, else from its first event if it runs. */
-  turn(turnId: string, { lastEventId, input = 'text', signal }: EventsOptions & { input?: TurnMedium } = {}): Turn {
+  /**
+   * A turn that somebody else began, or this client before: from `lastEventId`, else from its first event if it runs.
+   * `expected`: it may not be there yet.
+   */
+  turn(turnId: string, { lastEventId, input = 'text', expected = false, signal }: TurnFollowOptions = {}): Turn {
     const beginning = { conversationId: this.id, turnId, input, parts: [] };
-    return Turn.attach({ line: this.#line, feed: this.#feeds.from(this.id, lastEventId), beginning, signal });
+    const feed = this.#feeds.from(this.id, lastEventId);
+    return Turn.attach({ line: this.#line, feed, beginning, isExpected: expected, signal });
+  }
+
+  /**
+   * What becomes of a recording that the server has, from when it is acknowledged: its transcripts, then its turn. One of which
+   * nothing becomes ends with `turn.failed`: NO_SPEECH, SEGMENTS_MISSING, TRANSCRIPTION_FAILED …
+   */
+  recording({ turnId, voiceSessionId }: Recorded, { lastEventId, signal }: EventsOptions = {}): Turn {
+    const beginning = { conversationId: this.id, turnId, input: 'voice' as const, parts: [], voiceSessionId };
+    const feed = this.#feeds.from(this.id, lastEventId);
+    return Turn.attach({ line: this.#line, feed, beginning, isExpected: true, signal });
   }
 
   /** Lets the agent speak first when nobody has spoken yet. May be called as often as one likes. */
@@ -188,6 +193,20 @@ export class Conversation {
   export(): Promise<Outputs['export']> {
     const input = { conversationId: this.id };
     return this.#line.persist((signal) => this.#line.trpc.conversations.export.query(input, { signal }));
+  }
+
+  /**
+   * Says something that was recorded as a whole. Resolves when it is understood and stored, before the agent answers:
+   * `recording` follows what comes of it. @throws ParleyFailure NO_SPEECH, TRANSCRIPTION_FAILED …
+   */
+  async speak(sound: SpeakInput, { signal, ...options }: SpeakOptions = {}): Promise<Recorded> {
+    const input = { ...sound, ...options, conversationId: this.id, turnId: options.turnId ?? newId() };
+    const { turnId, voiceSessionId } = await this.#line.persist(
+      (aborted) => this.#line.trpc.voice.sendMessage.mutate(input, { signal: aborted }),
+      signal,
+      { tryMs: speakMs },
+    );
+    return { turnId, voiceSessionId };
   }
 
   /** A recorder of what is said in it. Its segments go by the client's queue, unless another is given. */

@@ -37,14 +37,19 @@ export class Line {
   /**
    * Makes a call that may be made more than once: again after a loss on the way and after reasons that pass by themselves,
    * and once with a fresh token.
+   * @param options.tryMs How long one try may take, in milliseconds; 20 s by default.
    * @throws ParleyFailure the last try's, or at once one that trying again cannot change; what `signal` was aborted with
    */
-  async persist<T>(call: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async persist<T>(
+    call: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+    options: { tryMs?: number } = {},
+  ): Promise<T> {
     let isRenewed = false;
     for (let tries = 1; ; tries++) {
       const { generation } = this.connection;
       try {
-        return await this.#try(call, signal);
+        return await this.#try(call, signal, options.tryMs);
       } catch (cause) {
         if (signal?.aborted) throw signal.reason;
         const failure = failureOf(cause);
@@ -70,7 +75,11 @@ export class Line {
     }
   }
 
-  #try<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  #try<T>(
+    call: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+    mostMs: number = tryMs,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const controller = new AbortController();
       const give = (error: unknown): void => {
@@ -80,7 +89,7 @@ export class Line {
       };
       const onAbort = (): void => give(signal?.reason);
       const onClose = (): void => give(new ParleyFailure('UNAVAILABLE', 'The client was closed.'));
-      const timer = setTimeout(() => give(new ParleyFailure('UNAVAILABLE', 'The server did not answer.')), tryMs);
+      const timer = setTimeout(() => give(new ParleyFailure('UNAVAILABLE', 'The server did not answer.')), mostMs);
       const settle = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);

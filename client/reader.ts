@@ -11,6 +11,8 @@ export interface Beginning {
   turnId: string;
   input: TurnMedium;
   parts: TurnPart[];
+  /** The recording that it comes of: what is understood of that before the turn begins is part of it. */
+  voiceSessionId?: string;
 }
 
 /**
@@ -58,6 +60,7 @@ export class TurnReader {
   read(event: Event): Event[] {
     if (this.#terminal) return [];
     if (event.type === 'gap') return this.#bridge(event);
+    if (this.#isOfRecording(event)) return [event];
     if (!('turnId' in event) || event.turnId !== this.#beginning.turnId) return [];
     if (event.type === 'turn.started') this.#hasStarted = true;
     else if (event.type === 'agent.delta')
@@ -89,6 +92,12 @@ export class TurnReader {
     return events;
   }
 
+  #isOfRecording(event: Event): boolean {
+    if (event.type !== 'agent.listening' && event.type !== 'transcript.partial') return false;
+    const isOurs = event.voiceSessionId === this.#beginning.voiceSessionId;
+    return isOurs && event.turnId === undefined && !this.#hasStarted;
+  }
+
   #bridge({ at, snapshot }: EventOf<'gap'>): Event[] {
     const { turnId } = this.#beginning;
     if (snapshot.turn?.id === turnId) return [...this.#begin(at), ...this.#complete(snapshot.turn.bubbles, at)];
@@ -99,7 +108,8 @@ export class TurnReader {
   #begin(at: number): Event[] {
     if (this.#hasStarted) return [];
     this.#hasStarted = true;
-    return [{ type: 'turn.started', ...this.#beginning, at }];
+    const { voiceSessionId, ...beginning } = this.#beginning;
+    return [{ type: 'turn.started', ...beginning, at }];
   }
 
   /** The deltas between what was seen of the answer and `bubbles`. */

@@ -2,31 +2,28 @@ import type { Event, TerminalEvent, Tracked } from '@parley/shared/event';
 import { isTerminal } from '@parley/shared/terminal';
 import type { Heard } from '@parley/shared/turn';
 import { Events, sizeOf } from './events.ts';
-import { failureOf, ParleyFailure } from './failure.ts';
+import { ParleyFailure } from './failure.ts';
 import type { Feed } from './feed.ts';
 import type { Line } from './line.ts';
 import { type Beginning, TurnReader } from './reader.ts';
+import { Inquiry } from './turn-inquiry.ts';
 
 /** What may wait for whoever iterates: events, and about bytes. */
 const most = { events: 1_000, bytes: 1024 * 1024 };
-
-/** Milliseconds of silence after which the server is asked how the turn stands: at first, and at most. */
-const silence = { first: 2_000, most: 30_000 };
-/** How soon it is asked after a gap, and how long an end that it tells of may take to come by itself. */
-const soonMs = 300;
-const graceMs = 500;
 
 export interface TurnOptions {
   line: Line;
   feed: Feed;
   beginning: Beginning;
+  /** It may not be there yet. */
+  isExpected?: boolean;
   /** Leaves the turn: whoever waits or iterates gets the signal's reason. The turn itself goes on. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * A turn, as it goes on: its events can be iterated once, from `turn.started` to the one that ends it, each once, whatever
- * the network does. Leaving the iteration leaves the turn running; only `interrupt` stops it.
+ * A turn, as it goes on: its events can be iterated once, from `turn.started`, or the first transcript of its recording, to
+ * the one that ends it, each once, whatever the network does. Leaving the iteration leaves the turn running; only `interrupt` stops it.
  */
 export class Turn implements AsyncIterable<Event, void, void> {
   readonly id: string;
@@ -49,16 +46,21 @@ export class Turn implements AsyncIterable<Event, void, void> {
   #spilt: { lastEventId: string | undefined; reader: TurnReader } | undefined;
   #wake: (() => void) | undefined;
 
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #silenceMs = silence.first;
-  #heard = 0;
+  readonly #inquiry: Inquiry;
 
-  constructor({ line, feed, beginning, signal }: TurnOptions) {
+  constructor({ line, feed, beginning, isExpected = false, signal }: TurnOptions) {
     this.id = beginning.turnId;
     this.conversationId = beginning.conversationId;
     this.line = line;
     this.#reader = new TurnReader(beginning);
     this.#signal = signal;
+    this.#inquiry = new Inquiry({
+      ask: () => this.#ask(this.over),
+      over: this.over,
+      isExpected: () => isExpected && !this.#reader.hasStarted,
+      onEnded: (turn) => this.#push(this.#reader.finish(turn)),
+      onFailure: (failure) => this.fail(failure),
+    });
     this.done = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -69,10 +71,10 @@ export class Turn implements AsyncIterable<Event, void, void> {
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** One that is known to exist. */
+  /** One that is known to exist, or expected. */
   static attach(options: TurnOptions): Turn {
     const turn = new Turn(options);
-    turn.#schedule(soonMs);
+    turn.#inquiry.soon();
     return turn;
   }
 
@@ -143,7 +145,8 @@ export class Turn implements AsyncIterable<Event, void, void> {
 
   /** From now on the turn exists: when nothing is heard of it, the server is asked; at once of one that may be over. */
   protected expect(isOld: boolean): void {
-    this.#schedule(isOld ? soonMs : silence.first);
+    if (isOld) this.#inquiry.soon();
+    else this.#inquiry.begin();
   }
 
   /** Goes on with another feed. */
@@ -178,9 +181,9 @@ export class Turn implements AsyncIterable<Event, void, void> {
     if (this.#waiting.length >= most.events || this.#bytes >= most.bytes) this.#spill();
     const events = this.#reader.read(data);
     this.#lastEventId = id;
-    if (events.length > 0) this.#heard = Date.now();
+    if (events.length > 0) this.#inquiry.heard();
     this.#push(events);
-    if (data.type === 'gap') this.#schedule(soonMs);
+    if (data.type === 'gap') this.#inquiry.soon();
   }
 
   #spill(): void {
@@ -202,7 +205,7 @@ export class Turn implements AsyncIterable<Event, void, void> {
   }
 
   #end(): void {
-    clearTimeout(this.#timer);
+    this.#inquiry.stop();
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#over.abort();
     this.#leave();
@@ -227,41 +230,6 @@ export class Turn implements AsyncIterable<Event, void, void> {
       (aborted) => this.line.trpc.turns.get.query({ turnId: this.id }, { signal: aborted }),
       signal,
     );
-  }
-
-  #schedule(ms: number): void {
-    clearTimeout(this.#timer);
-    if (!this.over.aborted) this.#timer = setTimeout(() => void this.#check(ms === soonMs), ms);
-  }
-
-  /** Asks how the turn stands after a silence: its last events may be gone for good. */
-  async #check(atOnce: boolean): Promise<void> {
-    const silent = Date.now() - this.#heard;
-    if (!atOnce && silent < this.#silenceMs) {
-      this.#schedule(this.#silenceMs - silent);
-      return;
-    }
-    this.#silenceMs = Math.min(this.#silenceMs * 2, silence.most);
-    try {
-      const turn = await this.#ask(this.over);
-      const heard = this.#heard;
-      if (turn.status !== 'queued' && turn.status !== 'running') {
-        this.#timer = setTimeout(() => {
-          // What still comes is better than what can be made up.
-          if (this.#heard !== heard) this.#schedule(soonMs);
-          else this.#push(this.#reader.finish(turn));
-        }, graceMs);
-        return;
-      }
-    } catch (cause) {
-      if (this.over.aborted) return;
-      const failure = failureOf(cause);
-      if (!failure.retryable && failure.reason !== 'INTERNAL') {
-        this.fail(failure);
-        return;
-      }
-    }
-    this.#schedule(this.#silenceMs);
   }
 }
 

@@ -2,7 +2,8 @@ import type { Conversation as ConversationData } from '@parley/shared/conversati
 import type { ConversationState } from '@parley/shared/state';
 import type { SentTurn } from '@parley/shared/turn';
 import { useCallback, useSyncExternalStore } from 'react';
-import type { Conversation, InterruptOptions } from '../conversation.ts';
+import type { Conversation } from '../conversation.ts';
+import type { InterruptOptions } from '../conversation-options.ts';
 import type { Content, Outgoing, PostOptions } from '../conversation-outbox.ts';
 import type { ConversationView, Speaking, ViewState } from '../conversation-view.ts';
 import type { ParleyFailure } from '../failure.ts';
