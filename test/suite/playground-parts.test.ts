@@ -1,7 +1,7 @@
 import { ParleyFailure } from '@parley/client/failure';
 import { measure, problemsOf } from '@parley/client/playground/src/call';
-import { Live, type LiveCallbacks } from '@parley/client/playground/src/live';
 import { idsIn, remember } from '@parley/client/playground/src/recall';
+import { type LiveCallbacks, Watched } from '@parley/client/playground/src/watched';
 import { describe, expect, it } from 'vitest';
 
 /** A client whose subscriptions are driven by hand. */
@@ -22,7 +22,7 @@ function scripted() {
 }
 
 /** Until it shows what fits. */
-function shown(live: Live, isIt: () => boolean): Promise<void> {
+function shown(live: Watched, isIt: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
       if (!isIt()) return;
@@ -37,7 +37,7 @@ function shown(live: Live, isIt: () => boolean): Promise<void> {
 describe('a subscription that is watched', () => {
   it('keeps the newest values only, counts all, and goes on after the last', async () => {
     const { client, calls } = scripted();
-    const live = new Live(client, 'conversations.events', { conversationId: 'c' });
+    const live = new Watched(() => client, 'conversations.events', { conversationId: 'c' });
     expect(live.view().state.is).toBe('connecting');
     for (let i = 1; i <= 250; i++) calls[0]?.on.onData({ id: `e${i}`, data: { type: 'x' } });
     await shown(live, () => live.view().count === 250);
@@ -63,7 +63,7 @@ describe('a subscription that is watched', () => {
 
   it('shows why it failed, and can be begun again', () => {
     const { client, calls } = scripted();
-    const live = new Live(client, 'conversations.events', undefined);
+    const live = new Watched(() => client, 'conversations.events', undefined);
     calls[0]?.on.onError(new Error('no'));
     expect(live.view().state).toMatchObject({ is: 'failed', failure: { reason: 'UNAVAILABLE' } });
     live.resume();

@@ -5,6 +5,7 @@ import { failureOf, isRecord, type ParleyFailure } from '../../failure.ts';
 export type Outcome =
   | { is: 'answered'; value: unknown; ms: number }
   | { is: 'failed'; failure: ParleyFailure; code: string | undefined; status: number | undefined; ms: number }
+  | { is: 'subscribed' }
   | { is: 'cancelled'; ms: number };
 
 /** An answer may take as long as a model may; a call that takes longer has lost it. */

@@ -135,6 +135,7 @@ export function labelOf(field: Field): string {
   if (field.kind === 'constant') return JSON.stringify(field.value);
   if (field.kind === 'text') return field.isId ? 'UUID' : 'text';
   if (field.kind === 'bytes') return 'file';
+  if (field.kind === 'number') return 'number';
   if (field.kind !== 'object') return hintOf(field);
   for (const { field: inner } of field.properties) if (inner.kind === 'constant') return String(inner.value);
   return `{ ${field.properties.map(({ name }) => name).join(', ')} }`;

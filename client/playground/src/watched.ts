@@ -44,10 +44,10 @@ export interface LiveCallbacks {
 }
 
 /** A subscription that somebody watches: bounded, to be stopped, and resumed after the last value that came. */
-export class Live {
+export class Watched {
   readonly path: string;
   readonly input: unknown;
-  readonly #client: LiveClient;
+  readonly #client: () => LiveClient;
   readonly #listeners = new Set<() => void>();
   #running: { unsubscribe(): void } | undefined;
   #arrivals: Arrival[] = [];
@@ -57,7 +57,8 @@ export class Live {
   #view: LiveView = { state: this.#state, arrivals: [], count: 0, lastId: undefined };
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(client: LiveClient, path: string, input: unknown) {
+  /** @param client The client to begin with, asked for anew when it is resumed. */
+  constructor(client: () => LiveClient, path: string, input: unknown) {
     this.#client = client;
     this.path = path;
     this.input = input;
@@ -97,7 +98,7 @@ export class Live {
       isOver = true;
       this.#end(state);
     };
-    const running = this.#client.subscription(this.path, input, {
+    const running = this.#client().subscription(this.path, input, {
       onStarted: () => this.#become({ is: 'live' }),
       onConnectionStateChange: ({ state }) => {
         if (!isOver && state === 'connecting') this.#become({ is: 'connecting' });
