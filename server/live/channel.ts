@@ -55,6 +55,10 @@ export class Channel implements LogListener {
     return this.#host.log.read(this.conversationId, position, limit);
   }
 
+  forget(): Promise<void> {
+    return this.#host.log.forget(this.conversationId);
+  }
+
   /**
    * Whether everything after the position will arrive here. A batch of its epoch seen in this era proves that the ones after
    * that come this way; without one `whole` has to say that the log, read in this era, ended at the position.

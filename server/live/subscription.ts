@@ -159,6 +159,9 @@ export class Subscription implements Receiver, Delivery {
       const id = eventId(head.epoch, head.seq);
       const base = { conversationId: this.#channel.conversationId, at: Date.now() };
       if (snapshot === 'deleted') {
+        // Looking at a log that has been erased has begun it anew.
+        if (head.seq === 0) await this.#channel.forget().catch(() => {});
+        if (this.#over) return;
         this.#sink.event(id, Encoded.of({ type: 'conversation.deleted', ...base }));
         this.end();
         return;

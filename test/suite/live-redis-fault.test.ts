@@ -4,7 +4,7 @@ import { newId } from '@parley/shared/id';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RedisProcess, startRedis } from '../support/redis.ts';
 import { type RedisBench, redisBench } from './live-redis.ts';
-import { note, type Replica, Story, type Watcher } from './live-story.ts';
+import { note, type Replica, Story, Watcher } from './live-story.ts';
 
 const prefix = 'test:';
 
@@ -214,6 +214,10 @@ describe('event log in a Redis that fails', () => {
     await here.log.append(note(id, 'conversation.deleted'));
     for (const watcher of [own, other]) await watcher.until(({ over }) => over);
     await here.log.forget(id);
+    expect(await bench.admin.keys('*')).toEqual([]);
+    const late = new Watcher();
+    there.feed.subscribe(id, own.ids[0], late, async () => 'deleted');
+    await late.until(({ over }) => over);
     expect(await bench.admin.keys('*')).toEqual([]);
     redis.kill('SIGSTOP');
     await expect(here.log.forget(id)).rejects.toThrow();

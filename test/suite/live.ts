@@ -1,10 +1,13 @@
 import { Encoded } from '@parley/server/live/encode';
-import { eventId } from '@parley/server/live/id';
+import { eventId, parseEventId } from '@parley/server/live/id';
 import { Fenced } from '@parley/server/live/port';
 import { newId } from '@parley/shared/id';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkModel } from './live-model.ts';
 import { type LiveBench, note, Replica, Story, snapshotOf, Watcher } from './live-story.ts';
+
+/** Why there is a gap, in the words of the event. */
+const gone = 'events are no longer kept';
 
 /** The contract of `LogStore` and `Feed`, the same for every implementation. */
 export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
@@ -128,12 +131,12 @@ export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
     });
 
     it.each([
-      ['garbage', () => 'garbage'],
-      ['empty', () => ''],
-      ['another epoch', (epoch: number) => eventId(epoch - 1, 1)],
-      ['beyond the end', (epoch: number) => eventId(epoch, 4)],
-      ['far beyond the end', (epoch: number) => eventId(epoch, 4_000_000_000)],
-    ])('answers an id that is not its own with one gap: %s', async (_, lastEventId) => {
+      ['garbage (guard: ids are parsed strictly)', () => 'garbage', 'unknown event id'],
+      ['empty (guard: ids are parsed strictly)', () => '', 'unknown event id'],
+      ['another epoch (guard: the log compares epochs)', (epoch: number) => eventId(epoch - 1, 1), gone],
+      ['beyond the end (guard: the log knows its end)', (epoch: number) => eventId(epoch, 4), gone],
+      ['far beyond the end (guard: the same)', (epoch: number) => eventId(epoch, 4_000_000_000), gone],
+    ])('answers an id that is not its own with one gap: %s', async (_, lastEventId, reason) => {
       const story = new Story(here.log, id);
       const { epoch } = await story.begin();
       await story.tell(2);
@@ -143,6 +146,7 @@ export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
       await story.tell();
       await watcher.until(({ text }) => text === story.text);
       expect(watcher.types).toEqual(['gap', 'agent.delta']);
+      expect(watcher.seen[0]?.event).toMatchObject({ reason });
     });
 
     it('appends nothing for an owner whose turn was taken over or has ended (guard: the fence)', async () => {
@@ -289,6 +293,10 @@ export function liveSuite(name: string, open: () => Promise<LiveBench>): void {
       there.feed.subscribe(id, eventId(epoch, 1), late, async () => 'deleted');
       await late.until(({ over }) => over);
       expect(late.types).toEqual(['conversation.deleted']);
+      // Nothing has come back by being asked for (guard: a gap that finds it deleted forgets it).
+      const looked = parseEventId(late.ids[0] ?? '');
+      if (!looked) throw new Error('no id');
+      expect(await there.log.read(id, looked, 10)).toBe('gone');
       const head = await there.log.head(id);
       expect(head).toMatchObject({ seq: 0, running: null });
       expect(head.epoch).toBeGreaterThan(epoch);
