@@ -1,10 +1,24 @@
-import { createParley } from '@parley/client';
-import { createPlayer } from '@parley/client/player';
-import { createRecorder } from '@parley/client/recorder';
-import { reduce } from '@parley/shared/reduce';
-import { QueryClient } from '@tanstack/react-query';
-import { useVirtualizer } from '@tanstack/react-virtual';
+import './style/base.css';
+import './style/frame.css';
+import './style/talk.css';
+import './style/composer.css';
+import './style/timeline.css';
+import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { keepTheme } from './settings/theme.ts';
+import { LanguageProvider } from './strings/language.tsx';
+import { ErrorPage } from './ui/error-page.tsx';
 
-console.log(QueryClient, useVirtualizer, createParley, createRecorder, createPlayer, reduce);
-createRoot(document.body).render(null);
+keepTheme();
+const root = document.getElementById('root');
+if (!root) throw new Error('The page has no place for the console.');
+createRoot(root).render(
+  <StrictMode>
+    <LanguageProvider>
+      <ErrorPage>
+        <App />
+      </ErrorPage>
+    </LanguageProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,72 @@
+import { createParley, type Parley } from '@parley/client';
+import { failureOf } from '@parley/client/failure';
+import { ParleyProvider } from '@parley/client/react';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { useCallback, useEffect, useState } from 'react';
+import { currentToken, forget, isKept, keepToken, signInHere } from './session/session.ts';
+import { SignIn, type SignInFailure } from './session/sign-in.tsx';
+import { Workspace } from './workspace.tsx';
+
+type State =
+  | { state: 'out'; failure?: SignInFailure }
+  | { state: 'checking' }
+  | { state: 'in'; parley: Parley; queryClient: QueryClient };
+
+function entered(): State {
+  return {
+    state: 'in',
+    parley: createParley({ url: location.origin, token: currentToken }),
+    // The client itself tries again, and knows when there is a network.
+    queryClient: new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: true, staleTime: 5_000 } } }),
+  };
+}
+
+async function enter(prepare: () => Promise<void> | void): Promise<State> {
+  let next: State | undefined;
+  try {
+    await prepare();
+    next = entered();
+    if (next.state === 'in') await next.parley.trpc.account.me.query();
+    return next;
+  } catch (cause) {
+    if (next?.state === 'in') void next.parley.close();
+    forget();
+    return { state: 'out', failure: failureOf(cause).reason === 'UNAVAILABLE' ? 'unreachable' : 'refused' };
+  }
+}
+
+export function App() {
+  const [state, setState] = useState<State>(() => (isKept() ? entered() : { state: 'out' }));
+  const begin = (prepare: () => Promise<void> | void): void => {
+    setState({ state: 'checking' });
+    void enter(prepare).then(setState);
+  };
+  const parley = state.state === 'in' ? state.parley : undefined;
+  const leave = useCallback(
+    (failure?: SignInFailure) => {
+      forget();
+      void parley?.close();
+      setState({ state: 'out', ...(failure && { failure }) });
+    },
+    [parley],
+  );
+  useEffect(() => {
+    document.title = 'Parley';
+  }, []);
+  if (state.state === 'in')
+    return (
+      <QueryClientProvider client={state.queryClient}>
+        <ParleyProvider parley={state.parley} queryClient={state.queryClient}>
+          <Workspace onLeave={leave} />
+        </ParleyProvider>
+      </QueryClientProvider>
+    );
+  return (
+    <SignIn
+      failure={state.state === 'out' ? state.failure : undefined}
+      isChecking={state.state === 'checking'}
+      onLocal={() => begin(signInHere)}
+      onToken={(token) => begin(() => keepToken(token))}
+    />
+  );
+}

@@ -1,0 +1,120 @@
+import { useConversation, usePlayer, useTurns } from '@parley/client/react';
+import { useEffect, useMemo, useRef } from 'react';
+import { go } from '../route.ts';
+import { changeSettings, useSettings } from '../settings/settings.ts';
+import { useStrings } from '../strings/language.tsx';
+import { TimelinePanel } from '../timeline/timeline-panel.tsx';
+import { Banner } from '../ui/banner.tsx';
+import { Announcer } from './announcer.tsx';
+import { Composer } from './composer.tsx';
+import { Header } from './header.tsx';
+import { MessageLog } from './message-log.tsx';
+import { useKeptOutgoing } from './outgoing-kept.ts';
+import { messageRows, openRows } from './rows.ts';
+import { useSoundOutput } from './sound-output.ts';
+
+const none: never[] = [];
+
+/** One conversation, live. */
+export function ConversationPage({ id, onExpired }: { id: string; onExpired: () => void }) {
+  const strings = useStrings();
+  const { speakAnswers, timeline } = useSettings();
+  const conversation = useConversation(id);
+  const turns = useTurns(id);
+  const sound = useSoundOutput();
+  const player = usePlayer({ conversationId: id, output: sound });
+  const { data, error, status, outgoing, interrupt } = conversation;
+  useKeptOutgoing(id, conversation);
+
+  const messages = data?.messages ?? none;
+  const stored = useMemo(() => messageRows(messages), [messages]);
+  const rows = useMemo(() => (data ? [...stored, ...openRows(data, outgoing)] : none), [stored, data, outgoing]);
+
+  // On an empty conversation the agent speaks first, however often it is asked.
+  const isEmpty = status === 'success' && data.status === 'active' && messages.length === 0 && data.turn === null;
+  const { mutate: open } = conversation.open;
+  const isOpened = useRef(false);
+  useEffect(() => {
+    if (!isEmpty || isOpened.current) return;
+    isOpened.current = true;
+    open({ speak: speakAnswers });
+  }, [isEmpty, open, speakAnswers]);
+
+  const isExpired = error?.reason === 'UNAUTHENTICATED';
+  useEffect(() => {
+    if (isExpired) onExpired();
+  }, [isExpired, onExpired]);
+
+  const title = data?.conversation?.title ?? undefined;
+  useEffect(() => {
+    document.title = title === undefined ? 'Parley' : `${title} · Parley`;
+    return () => {
+      document.title = 'Parley';
+    };
+  }, [title]);
+
+  const isBusy = data?.turn != null || player.state !== 'idle';
+  const { mutate: stop } = interrupt;
+  useEffect(() => {
+    if (!isBusy) return;
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing) stop(undefined);
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
+  }, [isBusy, stop]);
+
+  if (data?.status === 'deleted') return <Gone text={strings.talk.deleted} />;
+  if (status === 'error' && !data) {
+    const isThere = error.reason !== 'NOT_FOUND' && error.reason !== 'INVALID_INPUT';
+    return isThere ? (
+      <Gone text={strings.talk.failedToLoad} onRetry={conversation.refetch} />
+    ) : (
+      <Gone text={strings.talk.notFound} />
+    );
+  }
+  return (
+    <>
+      <main id="main" className="main" aria-busy={status === 'pending'}>
+        <Header conversation={conversation} />
+        <Banner />
+        <MessageLog
+          rows={rows}
+          isPending={status === 'pending'}
+          turns={turns}
+          conversation={conversation}
+          isSpeaking={player.state === 'playing'}
+        />
+        <Composer
+          conversation={conversation}
+          player={player}
+          isBusy={isBusy}
+          isEnded={data?.status === 'ended'}
+          speakAnswers={speakAnswers}
+        />
+        <Announcer turns={turns} />
+      </main>
+      {timeline && <TimelinePanel turns={turns} onClose={() => changeSettings({ timeline: false })} />}
+    </>
+  );
+}
+
+function Gone({ text, onRetry }: { text: string; onRetry?: () => void }) {
+  const { talk } = useStrings();
+  return (
+    <main id="main" className="main">
+      <Banner />
+      <div className="home" role="alert">
+        <p>{text}</p>
+        {onRetry && (
+          <button type="button" className="button primary" onClick={onRetry}>
+            {talk.retry}
+          </button>
+        )}
+        <button type="button" className="button" onClick={() => go({ page: 'home' })}>
+          {talk.toList}
+        </button>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,129 @@
+import type { TurnRecord, UseConversationResult } from '@parley/client/react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { useStrings } from '../strings/language.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { type RowActions, RowView } from './row-view.tsx';
+import type { Row } from './rows.ts';
+
+/** Pixels from the end within which the log follows what comes. */
+const nearPx = 96;
+/** Rows before the first that is shown at which the page before is loaded. */
+const earlyRows = 12;
+
+export interface MessageLogProps {
+  rows: readonly Row[];
+  isPending: boolean;
+  turns: readonly TurnRecord[];
+  conversation: UseConversationResult;
+  isSpeaking: boolean;
+}
+
+/**
+ * The messages, of which only those that can be seen are on the page. It stays at the end while answers come in, unless
+ * somebody has scrolled up; earlier pages come in without a jump.
+ */
+export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }: MessageLogProps) {
+  const { talk } = useStrings();
+  const scroller = useRef<HTMLDivElement>(null);
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimate(rows[index]),
+    getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
+    overscan: 6,
+    anchorTo: 'end',
+    followOnAppend: true,
+    scrollEndThreshold: nearPx,
+    paddingStart: 16,
+    paddingEnd: 16,
+  });
+  const items = virtualizer.getVirtualItems();
+  const first = items[0]?.index;
+
+  const isFilled = rows.length > 0;
+  useLayoutEffect(() => {
+    if (isFilled) virtualizer.scrollToEnd();
+  }, [isFilled, virtualizer]);
+
+  const { hasPreviousPage, isFetchingPreviousPage, previousPageError, fetchPreviousPage } = conversation;
+  useEffect(() => {
+    if (first === undefined || first > earlyRows || !hasPreviousPage || isFetchingPreviousPage || previousPageError)
+      return;
+    void fetchPreviousPage();
+  }, [first, hasPreviousPage, isFetchingPreviousPage, previousPageError, fetchPreviousPage]);
+
+  const isAway = isFilled && virtualizer.getDistanceFromEnd() > 3 * nearPx;
+  const { speaking, discard } = conversation;
+  const { mutate: retry } = conversation.retry;
+  const { mutate: resend } = conversation.resend;
+  const actions: RowActions = useMemo(() => ({ retry, resend, discard }), [retry, resend, discard]);
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard. */}
+      <div ref={scroller} className="log" role="log" aria-label={talk.log} aria-live="off" tabIndex={0}>
+        {isPending && rows.length === 0 && <p className="row-note">{talk.loading}</p>}
+        {isFetchingPreviousPage && <p className="earlier">{talk.loadingEarlier}</p>}
+        {previousPageError && !isFetchingPreviousPage && (
+          <p className="earlier">
+            <button type="button" className="button small" onClick={() => void fetchPreviousPage()}>
+              {talk.retry}
+            </button>
+          </p>
+        )}
+        <div className="rows" style={{ height: virtualizer.getTotalSize() }}>
+          {items.map((item) => {
+            const row = rows[item.index];
+            if (!row) return null;
+            const turnId = turnOf(row);
+            const record =
+              isSpeaking && speaking?.turnId === turnId ? turns.find(({ id }) => id === turnId) : undefined;
+            return (
+              <div
+                key={item.key}
+                ref={virtualizer.measureElement}
+                data-index={item.index}
+                className="row"
+                style={{ transform: `translateY(${item.start}px)` }}
+              >
+                <RowView
+                  row={row}
+                  isLast={item.index === rows.length - 1}
+                  spoken={record?.sentences.find(({ sentence }) => sentence === speaking?.sentence)}
+                  sentences={record?.sentences}
+                  actions={actions}
+                />
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {isAway && (
+        <div className="bottom-edge">
+          <button
+            type="button"
+            className="button small to-latest"
+            onClick={() => virtualizer.scrollToEnd({ behavior: 'smooth' })}
+          >
+            <Icon name="down" size={16} />
+            {talk.latest}
+          </button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function turnOf(row: Row): string | undefined {
+  if (row.type === 'turn') return row.turn.id;
+  return row.type === 'message' && row.message.role === 'agent' ? row.message.turnId : undefined;
+}
+
+/** Before it is measured: about how high it will be, in pixels. */
+function estimate(row: Row | undefined): number {
+  if (row?.type !== 'message') return 72;
+  let height = 56;
+  for (const part of row.message.parts)
+    height += part.type === 'text' ? Math.ceil(part.text.length / 80) * 26 + 12 : part.kind === 'image' ? 200 : 56;
+  return height;
+}

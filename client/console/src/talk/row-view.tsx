@@ -1,0 +1,78 @@
+import { memo } from 'react';
+import { useClock } from '../ui/clock.ts';
+import { AgentMessage } from './agent-message.tsx';
+import { FailureNote } from './failure-note.tsx';
+import { HumanMessage, OutgoingMessage, TranscriptMessage } from './human-message.tsx';
+import { Pending } from './pending.tsx';
+import type { Row } from './rows.ts';
+import type { Sentence } from './spoken.ts';
+
+export interface RowActions {
+  retry: (turnId: string) => void;
+  resend: (turnId: string) => void;
+  discard: (turnId: string) => void;
+}
+
+export interface RowViewProps {
+  row: Row;
+  isLast: boolean;
+  /** The sentence that is being heard, and all of its turn. */
+  spoken: Sentence | undefined;
+  sentences: readonly Sentence[] | undefined;
+  actions: RowActions;
+}
+
+export const RowView = memo(function RowView({ row, isLast, spoken, sentences, actions }: RowViewProps) {
+  switch (row.type) {
+    case 'message': {
+      const { message } = row;
+      return (
+        <>
+          {row.isNewDay && <Day at={message.createdAt} />}
+          {message.role === 'human' ? (
+            <HumanMessage message={message} />
+          ) : (
+            <AgentMessage
+              answer={message}
+              turnId={message.turnId}
+              isLast={isLast}
+              spoken={spoken}
+              sentences={sentences}
+              onRetry={actions.retry}
+            />
+          )}
+        </>
+      );
+    }
+    case 'turn':
+      return (
+        <AgentMessage
+          answer={row.turn}
+          turnId={row.turn.id}
+          isLast={isLast}
+          spoken={spoken}
+          sentences={sentences}
+          onRetry={actions.retry}
+        />
+      );
+    case 'outgoing':
+      return <OutgoingMessage outgoing={row.outgoing} onResend={actions.resend} onDiscard={actions.discard} />;
+    case 'transcript':
+      return <TranscriptMessage transcript={row.transcript} />;
+    case 'listening':
+      return <Pending text={row.text} />;
+    case 'failure':
+      return (
+        <FailureNote
+          code={row.outcome.code}
+          message={row.outcome.message}
+          {...(row.outcome.retryable !== false && { onRetry: () => actions.retry(row.outcome.turnId) })}
+        />
+      );
+  }
+});
+
+function Day({ at }: { at: number }) {
+  const clock = useClock();
+  return <p className="day">{clock.day(at)}</p>;
+}

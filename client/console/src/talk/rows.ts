@@ -1,0 +1,64 @@
+import type { Outgoing } from '@parley/client/react';
+import type { MessageInEvent } from '@parley/shared/message';
+import type { ConversationState, Outcome, RunningTurn, Transcript } from '@parley/shared/state';
+import { isSameDay } from '../ui/clock.ts';
+
+/** One thing in the log. Keys stay when what is shown of a turn changes from coming in to stored. */
+export type Row = { readonly key: string } & (
+  | { readonly type: 'message'; readonly message: MessageInEvent; readonly isNewDay: boolean }
+  /** What is said, before it is stored. */
+  | { readonly type: 'outgoing'; readonly outgoing: Outgoing }
+  | { readonly type: 'transcript'; readonly transcript: Transcript }
+  | { readonly type: 'listening'; readonly text: string }
+  /** An answer that is coming in. */
+  | { readonly type: 'turn'; readonly turn: RunningTurn }
+  /** A turn that failed without an answer. */
+  | { readonly type: 'failure'; readonly outcome: Extract<Outcome, { status: 'failed' }> }
+);
+
+export function messageRows(messages: readonly MessageInEvent[]): Row[] {
+  const keys = new Set<string>();
+  return messages.map((message, index) => {
+    const before = messages[index - 1];
+    const usual = keyOf(message.turnId, message.role);
+    const key = keys.has(usual) ? message.id : usual;
+    keys.add(key);
+    return { key, type: 'message', message, isNewDay: !before || !isSameDay(before.createdAt, message.createdAt) };
+  });
+}
+
+function keyOf(turnId: string, role: MessageInEvent['role']): string {
+  return `${turnId} ${role}`;
+}
+
+/** What comes after the messages: what is being said and answered now. */
+export function openRows(data: ConversationState, outgoing: readonly Outgoing[]): Row[] {
+  const { turn, transcripts, listening, messages } = data;
+  const rows: Row[] = [];
+  const failure = lastFailure(data);
+  if (failure) rows.push({ key: `${failure.turnId} failure`, type: 'failure', outcome: failure });
+  for (const transcript of transcripts)
+    rows.push({ key: `${transcript.voiceSessionId} transcript`, type: 'transcript', transcript });
+  const answer = turn?.messageId;
+  const isStored = answer !== undefined && messages.some(({ id }) => id === answer);
+  const running: Row | undefined = turn && !isStored ? { key: keyOf(turn.id, 'agent'), type: 'turn', turn } : undefined;
+  // What waits for the running answer is said after it.
+  const own = outgoing.find(({ turnId }) => turnId === turn?.id);
+  if (own) rows.push({ key: keyOf(own.turnId, 'human'), type: 'outgoing', outgoing: own });
+  if (running) rows.push(running);
+  for (const each of outgoing)
+    if (each !== own) rows.push({ key: keyOf(each.turnId, 'human'), type: 'outgoing', outgoing: each });
+  if (listening && transcripts.length === 0)
+    rows.push({ key: `${listening.voiceSessionId} listening`, type: 'listening', text: listening.text });
+  return rows;
+}
+
+/** The last turn's, when nothing has been said since and no stored answer tells of it. */
+function lastFailure({ outcomes, turn, messages }: ConversationState) {
+  const last = outcomes.at(-1);
+  if (last?.status !== 'failed' || turn) return undefined;
+  const message = messages.at(-1);
+  const isTold = messages.slice(-4).some(({ id }) => id === last.messageId);
+  const isLast = !message || message.turnId === last.turnId || last.messageId === undefined;
+  return isTold || !isLast ? undefined : last;
+}

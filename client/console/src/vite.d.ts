@@ -1,0 +1,2 @@
+/** Style sheets are Vite's to put into the page. */
+declare module '*.css';
