@@ -1,6 +1,7 @@
 import type { SegmentReceipt } from '@parley/shared/voice';
 import { backoff, pause } from './backoff.ts';
 import { ParleyFailure } from './failure.ts';
+import { KeptSegments } from './recorder-kept.ts';
 import { type Entry, makeRoom, newEntry, Recording } from './recorder-recording.ts';
 import { failures, isNever, retryAfter, sendOnce, type VoiceCalls } from './recorder-send.ts';
 import { memoryStore, type RecordingKey, type Segment, type SegmentStore } from './recorder-store.ts';
@@ -36,7 +37,7 @@ const mostDone = 8;
  */
 export class SegmentQueue {
   readonly voice: VoiceCalls;
-  readonly #store: SegmentStore;
+  readonly #kept: KeptSegments;
   readonly #options: { mostBytes: number; parallel: number; tryMs: number };
   readonly #recordings = new Map<string, Recording>();
   readonly #listeners = new Set<(event: QueueEvent) => void>();
@@ -46,7 +47,6 @@ export class SegmentQueue {
   #sending = 0;
   /** Counts what is asked and answered. */
   #clock = 0;
-  #storing: Promise<void> = Promise.resolve();
 
   constructor({
     voice,
@@ -56,7 +56,7 @@ export class SegmentQueue {
     tryMs = 60_000,
   }: QueueOptions) {
     this.voice = voice;
-    this.#store = store;
+    this.#kept = new KeptSegments(store, (error) => this.#tell({ type: 'unstored', error }));
     this.#options = { mostBytes, parallel, tryMs };
   }
 
@@ -77,7 +77,7 @@ export class SegmentQueue {
     makeRoom([...this.#recordings.values()], segment.data.length, this.#options.mostBytes);
     const recording = this.#recording(segment);
     this.#enter(recording, newEntry(segment));
-    this.#keep(() => this.#store.put(segment));
+    this.#kept.put(segment);
     this.#tidy(recording);
   }
 
@@ -90,7 +90,7 @@ export class SegmentQueue {
     if (entry.segment) {
       const segment = { ...entry.segment, isLast: true };
       entry.segment = segment;
-      if (entry.isStored) this.#keep(() => this.#store.put(segment));
+      if (entry.isStored) this.#kept.put(segment);
       // One that is on its way is sent once more after that.
       if (entry.state.kind === 'acknowledged') this.#enter(recording, entry);
     }
@@ -143,7 +143,7 @@ export class SegmentQueue {
    */
   async resume(): Promise<RecordingKey[]> {
     const found = new Map<string, Segment[]>();
-    for (const segment of await this.#store.list()) {
+    for (const segment of await this.#kept.list()) {
       const name = nameOf(segment);
       if (!this.#recordings.has(name)) found.set(name, [...(found.get(name) ?? []), segment]);
     }
@@ -169,7 +169,7 @@ export class SegmentQueue {
     this.wake();
     const failure = new ParleyFailure('UNAVAILABLE', 'The recorder was closed.');
     for (const recording of this.#recordings.values()) recording.abandon(failure);
-    await this.#storing;
+    await this.#kept.settled;
   }
 
   #recording({ conversationId, voiceSessionId }: RecordingKey): Recording {
@@ -253,11 +253,7 @@ export class SegmentQueue {
   #remove({ key }: Recording, entry: Entry): void {
     if (!entry.isStored) return;
     entry.isStored = false;
-    this.#keep(() => this.#store.remove(key, entry.index));
-  }
-
-  #keep(work: () => Promise<void>): void {
-    this.#storing = this.#storing.then(work).catch((error: unknown) => this.#tell({ type: 'unstored', error }));
+    this.#kept.remove(key, entry.index);
   }
 
   #tell(event: QueueEvent): void {

@@ -1,0 +1,172 @@
+import type { Live } from '@parley/client/live';
+import type { AudioOutput } from '@parley/client/player-output';
+import { pcmSource } from '@parley/client/recorder-source';
+import { RecorderView } from '@parley/client/recorder-view';
+import { viewsOf } from '@parley/client/views';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type App, startApp } from '../support/app.ts';
+import { parleyOf } from '../support/parley.ts';
+import { answer, gate } from '../support/provider.ts';
+import { sampleRate, saying, speech, startVoiceService, type VoiceService } from '../support/voice.ts';
+
+let service: VoiceService;
+let app: App;
+beforeAll(async () => {
+  service = await startVoiceService();
+  app = await startApp({ env: service.env });
+});
+afterAll(async () => {
+  await app?.stop();
+  await service?.close();
+});
+
+const looking: (() => void)[] = [];
+afterEach(() => {
+  for (const leave of looking.splice(0)) leave();
+});
+
+function look(live: Live<unknown>): void {
+  looking.push(live.subscribe(() => {}));
+}
+
+/** The first value that fits, now or later. */
+function when<T>(live: Live<T>, fits: (value: T) => boolean): Promise<T> {
+  return new Promise((resolve) => {
+    const check = (): void => {
+      const value = live.get();
+      if (!fits(value)) return;
+      queueMicrotask(() => leave());
+      resolve(value);
+    };
+    const leave = live.subscribe(check);
+    check();
+  });
+}
+
+/** An output in real time, until `mostMs` after its first sound; blocked until it is enabled. */
+function loudspeaker({ isBlocked = false, mostMs = Number.POSITIVE_INFINITY } = {}) {
+  const state = { isBlocked, playedMs: 0, stops: 0, firstAt: Number.POSITIVE_INFINITY };
+  const output: AudioOutput = {
+    get isBlocked() {
+      return state.isBlocked;
+    },
+    async enable() {
+      state.isBlocked = false;
+    },
+    now: () => (state.isBlocked ? 0 : Math.min(performance.now(), state.firstAt + mostMs)),
+    play: (samples, rate, at) => {
+      state.firstAt = Math.min(state.firstAt, at);
+      state.playedMs += (samples.length / rate) * 1_000;
+    },
+    stop: () => {
+      state.stops++;
+    },
+  };
+  return { output, state };
+}
+
+test('what is recorded is heard, answered and played, on one subscription', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const before = app.server.running.app.feed.size;
+  const views = viewsOf(parley);
+  const view = views.of(id);
+  const { output, state } = loudspeaker();
+  const player = views.player(id, output);
+  expect(views.player(id, output)).toBe(player);
+  look(view);
+  look(player);
+  look(player);
+  await when(view, ({ status }) => status === 'success');
+
+  const source = pcmSource({ sampleRate });
+  const recorder = new RecorderView(parley.conversation(id), { source, queue: parley.segments });
+  look(recorder);
+  await recorder.start();
+  expect(recorder.get().recorder.state).toBe('recording');
+  source.push(new Int16Array(speech(90).buffer));
+  expect(source.meter.get()).toBeGreaterThan(0);
+  const { turnId } = await recorder.stop();
+  expect(recorder.get()).toMatchObject({ recorder: { state: 'done', turnId }, pending: 0 });
+  expect(source.meter.get()).toBe(0);
+
+  await when(player, (now) => now.state === 'playing' && now.turnId === turnId && now.sentence === 0);
+  expect((await when(view, ({ speaking }) => speaking !== null)).speaking).toEqual({ turnId, sentence: 0 });
+  expect(app.server.running.app.feed.size).toBe(before + 1);
+  const record = await when(view, ({ turns }) => turns.some(({ status }) => status === 'completed'));
+  expect(record.turns[0]?.sentences[0]?.text).toContain(saying(90).slice(0, 5));
+  expect(record.turns[0]?.latency).toMatchObject({ sttMs: expect.any(Number), firstAudioMs: expect.any(Number) });
+  await when(player, (now) => now.state === 'idle');
+  expect(state.playedMs).toBeGreaterThan(100);
+  await when(view, ({ speaking }) => speaking === null);
+});
+
+test('an interruption stops the sound, and tells how far it was heard', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const views = viewsOf(parley);
+  const view = views.of(id);
+  const { output, state } = loudspeaker({ mostMs: 500 });
+  const player = views.player(id, output);
+  look(view);
+  look(player);
+  await when(view, ({ status }) => status === 'success');
+  const hold = gate();
+  const long = 'This is the first sentence of a rather long story that nobody will hear to its end. ';
+  app.provider.script(answer(long, 'And this is the second one, which is not heard. ', hold, 'The end.'));
+  const { turnId } = await view.outbox.send('a story', { speak: true });
+  await when(player, (now) => now.turnId === turnId);
+  const heard = player.heard();
+  expect(await view.interrupt()).toBe(true);
+  expect(player.get()).toEqual({ state: 'idle' });
+  expect(state.stops).toBeGreaterThan(0);
+  const ended = await when(view, ({ data }) => data?.messages.length === 2);
+  expect(heard).toMatchObject({ turnId, sentence: 0 });
+  const [, stored] = ended.data?.messages ?? [];
+  expect(stored).toMatchObject({ status: 'interrupted', unheard: expect.stringContaining('second') });
+  hold.release();
+});
+
+test('sound waits for an output that is blocked', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const views = viewsOf(parley);
+  const view = views.of(id);
+  const { output, state } = loudspeaker({ isBlocked: true });
+  const player = views.player(id, output);
+  look(player);
+  await when(view, ({ status }) => status === 'success');
+  await view.outbox.send('hello', { speak: true });
+  await when(player, (now) => now.state === 'blocked');
+  expect(view.get().speaking).toBe(null);
+  await player.enable();
+  expect(state.isBlocked).toBe(false);
+  await when(player, (now) => now.sentence !== undefined);
+  await when(player, (now) => now.state === 'idle');
+});
+
+test('a source that cannot be opened is an error, and the next try may work', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const source = pcmSource({ sampleRate });
+  let refuses = true;
+  const fails = {
+    ...source,
+    start: async (...options: Parameters<typeof source.start>) => {
+      if (refuses) throw new Error('not allowed');
+      await source.start(...options);
+    },
+  };
+  const recorder = new RecorderView(parley.conversation(id), { source: fails, queue: parley.segments });
+  look(recorder);
+  await expect(recorder.start()).rejects.toThrow('not allowed');
+  expect(recorder.get()).toMatchObject({ recorder: { state: 'idle' }, error: { message: 'not allowed' } });
+  refuses = false;
+  await recorder.start();
+  expect(recorder.get()).toMatchObject({ recorder: { state: 'recording' }, error: undefined });
+  source.push(new Int16Array(speech(4).buffer));
+  // As when its component goes: what was said is sent.
+  recorder.leave();
+  const { recorder: done } = await when(recorder, (now) => now.recorder.state === 'done');
+  expect(done).toMatchObject({ turnId: expect.any(String) });
+});
