@@ -56,10 +56,19 @@ export function previewOf(parts: readonly MessagePart[]): string {
   return names.join(', ').slice(0, 140);
 }
 
+/** What a user has said, before it has its time. */
+export type HumanMessage = Omit<MessageRow, 'created_at'> &
+  Record<'unheard' | 'reference' | 'speech_attachment_id' | 'retrieval', null>;
+
 export type NewMessage = Omit<Insertable<MessageTable>, 'created_at' | 'parts'> & { parts: MessagePart[] };
 
+/** The columns of a new message but for its time. */
+export function newMessage(message: NewMessage): Omit<Insertable<MessageTable>, 'created_at'> {
+  return { ...message, parts: JSON.stringify(message.parts) };
+}
+
 /** Later than the clock and than every message before it, on the database's clock: replicas' clocks never matter. */
-const nextTime = sql<Date>`greatest(clock_timestamp(), last_message_at + interval '1 millisecond')`;
+export const nextTime = sql<Date>`greatest(clock_timestamp(), last_message_at + interval '1 millisecond')`;
 
 /**
  * Adds a message at the end, and moves the conversation's row with it; `revision` is the row's after this write.
@@ -83,11 +92,7 @@ export async function insertMessage(
         .returning(['last_message_at', 'revision']),
     )
     .insertInto('messages')
-    .values({
-      ...message,
-      parts: JSON.stringify(message.parts),
-      created_at: sql<Date>`(select last_message_at from moved)`,
-    })
+    .values({ ...newMessage(message), created_at: sql<Date>`(select last_message_at from moved)` })
     .returningAll()
     .returning(sql<string>`(select revision from moved)`.as('revision'))
     .executeTakeFirstOrThrow();

@@ -1,6 +1,6 @@
 import { isReason, type Reason } from '@parley/shared/reason';
 import type { Heard, Metrics, Turn, TurnMedium } from '@parley/shared/turn';
-import { type ExpressionBuilder, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import { type ExpressionBuilder, type InsertObject, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Database, TurnRequest, TurnTable } from '../schema.ts';
 import type { Owner } from './conversation.ts';
 import { leaseUntil } from './turn-lease.ts';
@@ -118,30 +118,31 @@ export interface NewTurn {
   claim: { replica: string; leaseMs: number } | null;
 }
 
+/** The columns of a turn that begins or waits. */
+export function newTurn(turn: NewTurn): InsertObject<Database, 'turns'> {
+  return {
+    id: turn.id,
+    conversation_id: turn.conversationId,
+    tenant_id: turn.owner.tenant,
+    user_id: turn.owner.userId,
+    input: turn.input,
+    status: turn.claim ? 'running' : 'queued',
+    request_hash: turn.requestHash,
+    request: JSON.stringify(turn.request),
+    retry_of: turn.retryOf,
+    user_message_id: turn.userMessageId,
+    created_at: now,
+    ...(turn.claim && {
+      owner: turn.claim.replica,
+      lease_until: leaseUntil(turn.claim.leaseMs),
+      generation: 1,
+      started_at: now,
+    }),
+  };
+}
+
 export async function insertTurn(trx: Transaction<Database>, turn: NewTurn): Promise<TurnRow> {
-  return await trx
-    .insertInto('turns')
-    .values({
-      id: turn.id,
-      conversation_id: turn.conversationId,
-      tenant_id: turn.owner.tenant,
-      user_id: turn.owner.userId,
-      input: turn.input,
-      status: turn.claim ? 'running' : 'queued',
-      request_hash: turn.requestHash,
-      request: JSON.stringify(turn.request),
-      retry_of: turn.retryOf,
-      user_message_id: turn.userMessageId,
-      created_at: now,
-      ...(turn.claim && {
-        owner: turn.claim.replica,
-        lease_until: leaseUntil(turn.claim.leaseMs),
-        generation: 1,
-        started_at: now,
-      }),
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return await trx.insertInto('turns').values(newTurn(turn)).returningAll().executeTakeFirstOrThrow();
 }
 
 /** A turn that failed before the model could be asked. It never runs, so that it may lie beside a running one. */
@@ -152,18 +153,11 @@ export async function insertFailed(
   return await trx
     .insertInto('turns')
     .values({
-      id: turn.id,
-      conversation_id: turn.conversationId,
-      tenant_id: turn.owner.tenant,
-      user_id: turn.owner.userId,
-      input: turn.input,
+      ...newTurn({ ...turn, retryOf: null, userMessageId: null, claim: null }),
       status: 'failed',
       code: turn.code,
-      request_hash: turn.requestHash,
-      request: JSON.stringify(turn.request),
       generation: 1,
       metrics: JSON.stringify({ totalMs: 0 }),
-      created_at: now,
       started_at: now,
       ended_at: now,
     })

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Db, Trx } from '@parley/db/connect';
 import { type ConversationRow, lockConversation, type Owner } from '@parley/db/repository/conversation';
-import { findMessage, insertMessage, type MessageRow } from '@parley/db/repository/message';
-import { findTurnAmongOpen, insertTurn, type TurnRow } from '@parley/db/repository/turn';
+import { findMessage, type HumanMessage, insertMessage, type MessageRow } from '@parley/db/repository/message';
+import { findTurnAmongOpen, insertTurn, type NewTurn, type TurnRow } from '@parley/db/repository/turn';
+import { acceptAtOnce } from '@parley/db/repository/turn-accept';
 import type { TurnRequest } from '@parley/db/schema';
 import { canonicalJson } from '@parley/shared/canonical';
 import { newId } from '@parley/shared/id';
@@ -73,6 +74,13 @@ export function requestHash(value: { conversationId: string; request: TurnReques
  */
 export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
   const hash = requestHash(input);
+  const human = humanMessage(input);
+  if (human && !input.check && !input.stored) {
+    checkpoint('accept.commit', input.turnId);
+    const turn = newTurn(input, hash, human.id, input.claim);
+    const accepted = await acceptAtOnce(db, turn, human);
+    if (accepted) return { kind: 'accepted', ...accepted, before: accepted.revision - 1 };
+  }
   return await db.transaction().execute(async (trx) => {
     const conversation = await lockConversation(trx, input.owner, input.conversationId);
     const { known, open } = await findTurnAmongOpen(trx, input.turnId, conversation.id);
@@ -87,23 +95,13 @@ export async function accept(db: Db, input: AcceptInput): Promise<Acceptance> {
         throw new ParleyError('TURN_IN_PROGRESS', { details: { waiting, limit: limits.queuedTurns } });
     }
     const before = Number(conversation.revision);
-    const stored = await storeMessage(trx, input);
-    const turn = await insertTurn(trx, {
-      id: input.turnId,
-      conversationId: conversation.id,
-      owner: input.owner,
-      input: input.input,
-      requestHash: hash,
-      request: input.request,
-      retryOf: input.retryOf,
-      userMessageId: stored.message?.id ?? null,
-      claim: first ? null : input.claim,
-    });
+    const stored = human && (await insertMessage(trx, human));
+    const message = stored ? stored.message : await repeatedMessage(trx, input);
+    const turn = await insertTurn(trx, newTurn(input, hash, message?.id ?? null, first ? null : input.claim));
     await input.stored?.(trx, { turnId: turn.id, userMessageId: turn.user_message_id });
     checkpoint('accept.commit', turn.id);
     const { assistant_id: assistantId } = conversation;
-    const revision = stored.revision ?? before;
-    return { kind: 'accepted', turn, message: stored.message, assistantId, revision, before };
+    return { kind: 'accepted', turn, message, assistantId, revision: stored?.revision ?? before, before };
   });
 }
 
@@ -115,11 +113,11 @@ async function again(trx: Trx, input: AcceptInput, turn: TurnRow, hash: Buffer):
   return { kind: 'duplicate', turn, message: message ?? null };
 }
 
-async function storeMessage(trx: Trx, input: AcceptInput): Promise<{ message: MessageRow | null; revision?: number }> {
-  if (input.message === null) return { message: null };
-  if ('id' in input.message) return { message: (await findMessage(trx, input.message.id)) ?? null };
-  const { voice } = input.message;
-  return await insertMessage(trx, {
+/** The message that a turn brings; null when it repeats one or has none. */
+function humanMessage(input: AcceptInput): HumanMessage | null {
+  if (input.message === null || 'id' in input.message) return null;
+  const { parts, voice } = input.message;
+  return {
     id: newId(),
     conversation_id: input.conversationId,
     tenant_id: input.owner.tenant,
@@ -127,11 +125,27 @@ async function storeMessage(trx: Trx, input: AcceptInput): Promise<{ message: Me
     role: 'human',
     kind: voice ? 'audio' : 'text',
     status: 'complete',
-    parts: input.message.parts,
-    ...(voice && {
-      voice_session_id: voice.voiceSessionId,
-      duration_ms: voice.durationMs,
-      segment_ids: voice.segmentIds,
-    }),
-  });
+    parts,
+    unheard: null,
+    reference: null,
+    voice_session_id: voice?.voiceSessionId ?? null,
+    duration_ms: voice?.durationMs ?? null,
+    segment_ids: voice?.segmentIds ?? null,
+    speech_attachment_id: null,
+    retrieval: null,
+  };
+}
+
+async function repeatedMessage(trx: Trx, { message }: AcceptInput): Promise<MessageRow | null> {
+  return message && 'id' in message ? ((await findMessage(trx, message.id)) ?? null) : null;
+}
+
+function newTurn(
+  input: AcceptInput,
+  requestHash: Buffer,
+  userMessageId: string | null,
+  claim: NewTurn['claim'],
+): NewTurn {
+  const { turnId: id, conversationId, owner, input: medium, request, retryOf } = input;
+  return { id, conversationId, owner, input: medium, requestHash, request, retryOf, userMessageId, claim };
 }

@@ -15,12 +15,16 @@ import type { Recorder } from './recorder.ts';
 import { reply } from './reply.ts';
 import { type Sentence, SentenceSplitter } from './sentence.ts';
 import { Speaker } from './speak.ts';
+import { Stopped } from './stop.ts';
 import type { Timing } from './timing.ts';
+import { TurnTrace } from './trace.ts';
 
 /** What an answer needs to know and its turn's acceptance has seen already. */
 export interface Seen {
   assistantId: string | null;
+  /** The conversation's revision, and the one before the turn's message was stored. */
   revision: number;
+  before: number;
   user: Promise<UserRow | undefined>;
 }
 
@@ -48,20 +52,22 @@ const han = /\p{Script=Han}/u;
  */
 export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<void> {
   const { turn, message, recorder, timing, signal } = options;
+  const spans = traced(ports, options);
+  const prompting = spans.start('prompt');
   const owner = { tenant: turn.tenant_id, userId: turn.user_id };
   const seen = options.seen ?? (await look(ports, owner, turn.conversation_id));
   const user = await seen.user;
   const assistantId = turn.request.assistantId ?? seen.assistantId;
   const [assistant, history] = await Promise.all([
     assistantId ? findAssistant(ports.db, turn.tenant_id, assistantId) : undefined,
-    ports.history.read(turn.conversation_id, seen.revision),
+    ports.history.read(turn.conversation_id, seen.before),
   ]);
   const written = message ? textOf(message.parts) : '';
   const spoken = user?.locale ?? assistant?.language ?? (han.test(written) ? 'zh' : 'en');
   options.onLocale(localeOf(spoken));
   signal.throwIfAborted();
 
-  const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken);
+  const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken, spans);
   if (speaker) options.onSpeaker(speaker);
   const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken, speaker);
   if (turn.input === 'greeting' && assistant?.greeting) {
@@ -70,7 +76,8 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     await speaker?.end();
     return;
   }
-  const said = await withoutWaiting(ports, turn, message, history.messages);
+  // Nothing else was open when a turn was accepted here to run at once.
+  const said = options.seen ? history.messages : await withoutWaiting(ports, turn, message, history.messages);
   const before = message
     ? said.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
     : said;
@@ -85,6 +92,15 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     budget: ports.budget,
     locale: spoken,
     model: turn.request.model ?? assistant?.model ?? ports.model.model,
+  });
+  prompting.end({
+    'parley.prompt.tokens': prompt.tokens,
+    'parley.prompt.messages': prompt.messages.length,
+    'parley.prompt.dropped': prompt.dropped,
+  });
+  const answering = spans.start('model', {
+    'gen_ai.provider.name': ports.model.name,
+    'gen_ai.request.model': turn.request.model ?? assistant?.model ?? ports.model.model,
   });
   const parts = reply(
     ports.model,
@@ -101,20 +117,37 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   timing.tokensIn = prompt.tokens;
   try {
     for await (const part of parts) {
-      if (part.type === 'text') await voice.say(part.text);
-      else if (part.type === 'usage') {
+      if (part.type === 'text') {
+        if (!voice.spoke) answering.event('first delta');
+        await voice.say(part.text);
+      } else if (part.type === 'usage') {
         timing.tokensIn = part.tokensIn;
         timing.tokensOut = part.tokensOut;
       } else if (part.reason === 'content_filter' || part.reason === 'tool_calls') {
         throw new ModelError('MODEL_INCOMPLETE', { transient: false, message: part.reason });
       }
     }
+  } catch (error) {
+    answering.end(spans.modelUsed(), error);
+    throw error;
   } finally {
     timing.modelEnded();
+    answering.end(spans.modelUsed());
     voice.end();
   }
   if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
   await speaker?.end();
+}
+
+/** The turn's spans, which end at once when the turn is stopped where it is not settled. */
+function traced(ports: TurnPorts, { turn, message, timing, signal }: AnswerOptions): TurnTrace {
+  const begun = TurnTrace.begin(turn, message, timing, (metrics) => ports.metrics.measured(metrics));
+  const onAbort = (): void => {
+    const why: unknown = signal.reason;
+    if (why instanceof Stopped && (why.kind === 'lost' || why.kind === 'deleted')) begun.abandon(why.kind);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  return begun;
 }
 
 /** For a turn that this replica did not accept. */
@@ -122,7 +155,8 @@ async function look(ports: TurnPorts, owner: Owner, conversationId: string): Pro
   const user = findUser(ports.db, owner.tenant, owner.userId);
   user.catch(() => undefined);
   const conversation = await getConversation(ports.db, owner, conversationId);
-  return { assistantId: conversation.assistant_id, revision: Number(conversation.revision), user };
+  const revision = Number(conversation.revision);
+  return { assistantId: conversation.assistant_id, revision, before: revision, user };
 }
 
 /** By default what was said is answered aloud and what was written is not. */
@@ -131,6 +165,7 @@ function speakerOf(
   { turn, recorder, timing, signal }: AnswerOptions,
   assistantVoice: string | undefined,
   language: string,
+  trace: TurnTrace,
 ): Speaker | undefined {
   const { speak = turn.input === 'voice' } = turn.request;
   if (speak === false || !ports.synthesizer) return undefined;
@@ -143,6 +178,7 @@ function speakerOf(
     signal,
     push: (events) => recorder.push(events),
     onAudio: () => timing.audio(),
+    trace,
     keep: wish.keep ?? false,
   });
 }
@@ -157,9 +193,15 @@ async function withoutWaiting(
   message: MessageRow | null,
   messages: readonly MessageInEvent[],
 ): Promise<readonly MessageInEvent[]> {
-  const answered = new Set(messages.flatMap(({ role, turnId }) => (role === 'agent' ? turnId : [])));
-  if (!messages.some(({ id, role, turnId }) => role === 'human' && id !== message?.id && !answered.has(turnId)))
-    return messages;
+  const answered = new Set<string>();
+  let open = false;
+  // The newest first: an answer stands behind what it answers.
+  for (let i = messages.length - 1; i >= 0 && !open; i--) {
+    const other = messages[i];
+    if (other?.role === 'agent') answered.add(other.turnId);
+    else open = other !== undefined && other.id !== message?.id && !answered.has(other.turnId);
+  }
+  if (!open) return messages;
   const waiting = new Set(await listWaitingMessages(ports.db, turn.conversation_id));
   return messages.filter(({ id }) => !waiting.has(id));
 }

@@ -104,12 +104,23 @@ function contentOf(role: 'user' | 'assistant', parts: readonly MessagePart[]): s
   return content;
 }
 
+/** A message as the model reads it. */
 interface Said {
   role: 'user' | 'assistant';
   content: string;
-  /** What its count is remembered by. */
-  key: string;
   complete: boolean;
+}
+
+/** Histories are cached, and read every turn: what is made of a message is kept with it. */
+const read = new WeakMap<MessageInEvent, Said>();
+
+function saidIn(message: MessageInEvent): Said {
+  const known = read.get(message);
+  if (known) return known;
+  const role = message.role === 'human' ? 'user' : 'assistant';
+  const said: Said = { role, content: contentOf(role, message.parts), complete: message.status === 'complete' };
+  read.set(message, said);
+  return said;
 }
 
 /** The messages of one turn: what was asked, and what was answered to it. Neither is in a prompt without the other. */
@@ -129,27 +140,21 @@ function exchangesOf(history: readonly MessageInEvent[], input: MessageInEvent |
     if (input && message.createdAt > input.createdAt) {
       if (message.turnId === input.turnId || !exchange) continue;
     }
-    const role = message.role === 'human' ? 'user' : 'assistant';
-    const content = contentOf(role, message.parts);
-    if (content === '') continue;
+    const said = saidIn(message);
+    if (said.content === '') continue;
     const last = exchanges.at(-1);
-    if (!exchange && role === 'assistant' && last?.asked) {
+    if (!exchange && said.role === 'assistant' && last?.asked) {
       // An answer in a turn that asked nothing: another try, in place of what had broken off.
-      last.said = last.said.filter((said) => said.role === 'user' || said.complete);
+      last.said = last.said.filter(({ role, complete }) => role === 'user' || complete);
       exchange = last;
     } else if (!exchange) {
-      exchange = { asked: role === 'user', said: [] };
+      exchange = { asked: said.role === 'user', said: [] };
       exchanges.push(exchange);
     }
     ofTurn.set(message.turnId, exchange);
-    exchange.said.push({ role, content, key: keyOf(message, content), complete: message.status === 'complete' });
+    exchange.said.push(said);
   }
   return exchanges;
-}
-
-/** A message's content can become shorter when it turns out that less of it was heard. */
-function keyOf(message: MessageInEvent, content: string): string {
-  return `${message.id} ${content.length}`;
 }
 
 /** The newest exchanges that fit, oldest first, and what they take. Counts no more than one exchange too many. */
@@ -158,7 +163,7 @@ function fitting(exchanges: readonly Exchange[], whole: boolean, room: number, c
   let left = room;
   for (let i = exchanges.length - 1; i >= 0; i--) {
     const said = exchanges[i]?.said ?? [];
-    const tokens = said.reduce((sum, { key, content }) => sum + messageTokens + counter.cached(key, content), 0);
+    const tokens = said.reduce((sum, one) => sum + messageTokens + counter.cached(one, one.content), 0);
     left -= tokens;
     // Only a greeting, the beginning of everything, is an answer to nothing.
     if (left < 0 || (!exchanges[i]?.asked && !(whole && i === 0))) break;
@@ -187,7 +192,7 @@ function merge(said: readonly PromptMessage[]): PromptMessage[] {
  */
 export function buildPrompt(request: PromptRequest, counter: TokenCounter = o200k): Prompt {
   const warnings: Prompt['warnings'] = [];
-  const fixed = (role: PromptMessage['role'], content: string, key?: string) => ({
+  const fixed = (role: PromptMessage['role'], content: string, key?: object | string) => ({
     message: { role, content },
     tokens: messageTokens + (key === undefined ? counter.count(content) : counter.cached(key, content)),
   });
@@ -199,8 +204,8 @@ export function buildPrompt(request: PromptRequest, counter: TokenCounter = o200
   const end: ReturnType<typeof fixed>[] = [];
   const instruction = request.instruction?.trim();
   if (instruction) end.push(fixed('system', instruction));
-  const asked = input ? contentOf('user', input.parts) : '';
-  if (input && asked !== '') end.push(fixed('user', asked, keyOf(input, asked)));
+  const asked = input && saidIn(input);
+  if (asked && asked.content !== '') end.push(fixed('user', asked.content, asked));
 
   let tokens = first.tokens;
   for (const part of end) tokens += part.tokens;

@@ -179,8 +179,7 @@ export class TurnRunner {
     checkpoint('settle.committed', turn.id);
     ports.metrics.turnEnded({ status: outcome.status, code: outcome.code, seconds: outcome.metrics.totalMs / 1000 });
     if (timing.attempts > 0) ports.metrics.modelAttempts(timing.attempts);
-    if (settlement.revision && settlement.message)
-      await ports.history.extend(turn.conversation_id, settlement.revision, [inEvent(toMessage(settlement.message))]);
+    await this.#remember(claimed, settlement);
     await this.announce(settlement, locale, recorder.bubbles);
     if (settlement.next) this.start(settlement.next);
   }
@@ -232,6 +231,22 @@ export class TurnRunner {
       logger.warn({ turnId: turn.id, error: errorName(error) }, 'speech not kept');
       return undefined;
     }
+  }
+
+  /** Adds to the history what this turn has added to the conversation: its user's message and the answer, at once. */
+  async #remember({ seen, message }: Claimed, settled: Settled): Promise<void> {
+    if (!settled.revision) return;
+    const { before, after } = settled.revision;
+    // Nobody else has written since the acceptance.
+    const whole = seen?.revision === before;
+    const asked = whole && seen.before < before ? message : null;
+    const added = [asked, settled.message].flatMap((row) => (row ? inEvent(toMessage(row)) : []));
+    if (added.length > 0)
+      await this.#ports.history.extend(
+        settled.turn.conversation_id,
+        { before: whole ? seen.before : before, after },
+        added,
+      );
   }
 
   async #message(claimed: Claimed): Promise<MessageRow | null> {

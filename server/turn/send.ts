@@ -1,7 +1,8 @@
+import type { Trx } from '@parley/db/connect';
 import { findAssistant } from '@parley/db/repository/assistant';
 import { type AttachmentRow, claimAttachments, findAttachments } from '@parley/db/repository/attachment';
 import type { Owner } from '@parley/db/repository/conversation';
-import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
+import type { MessageRow } from '@parley/db/repository/message';
 import { findOwnTurn, type TurnRow } from '@parley/db/repository/turn';
 import { findUser, type UserRow } from '@parley/db/repository/user';
 import type { TurnRequest } from '@parley/db/schema';
@@ -9,7 +10,7 @@ import { newId } from '@parley/shared/id';
 import type { MessagePart } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
 import type { OnBusy, SendTurnInput, TurnMedium, TurnPart } from '@parley/shared/turn';
-import { type Acceptance, type AcceptInput, accept } from './accept.ts';
+import { type AcceptInput, accept } from './accept.ts';
 import { checkpoint } from './checkpoint.ts';
 import { interruptTurn } from './interrupt.ts';
 import type { TurnPorts } from './ports.ts';
@@ -32,21 +33,31 @@ type ToSubmit = Omit<AcceptInput, 'claim' | 'onBusy'> & { onBusy: OnBusy };
  */
 export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubmit): Promise<Sent> {
   let onBusy = input.onBusy;
-  // Looked up meanwhile: the answer needs it as soon as the turn is committed.
-  const user = findUser(ports.db, input.owner.tenant, input.owner.userId);
-  user.catch(() => undefined);
+  let user: Promise<UserRow | undefined> | undefined;
   for (let tries = 0; ; tries++) {
     const claimedAt = performance.now();
-    const result = await accept(ports.db, {
+    const accepting = accept(ports.db, {
       ...input,
       onBusy: onBusy === 'queue' ? 'queue' : 'reject',
       claim: runner.claim,
     });
+    // Looked up meanwhile: the answer needs it as soon as the turn is committed.
+    user ??= findUser(ports.db, input.owner.tenant, input.owner.userId);
+    user.catch(() => undefined);
+    const result = await accepting;
     if (result.kind === 'duplicate') return { turn: result.turn, message: result.message, duplicate: true };
     if (result.kind === 'accepted') {
       checkpoint('accept.committed', result.turn.id);
-      await begin(ports, runner, result, claimedAt, user);
-      return { turn: result.turn, message: result.message, duplicate: false };
+      const { turn, message, assistantId, before, revision } = result;
+      if (turn.status === 'running')
+        runner.start({
+          turn,
+          message,
+          claimedAt,
+          acceptedAt: claimedAt,
+          seen: { assistantId, before, revision, user },
+        });
+      return { turn, message, duplicate: false };
     }
     if (onBusy === 'reject' || tries >= interruptTries)
       throw new ParleyError('TURN_IN_PROGRESS', { details: { turnId: result.running.id } });
@@ -54,20 +65,6 @@ export async function submit(ports: TurnPorts, runner: TurnRunner, input: ToSubm
     // Turns that waited before this one keep their place.
     if (result.waiting > 0) onBusy = 'queue';
   }
-}
-
-async function begin(
-  ports: TurnPorts,
-  runner: TurnRunner,
-  accepted: Extract<Acceptance, { kind: 'accepted' }>,
-  claimedAt: number,
-  user: Promise<UserRow | undefined>,
-): Promise<void> {
-  const { turn, message, assistantId, before, revision } = accepted;
-  if (message && revision > before)
-    await ports.history.extend(turn.conversation_id, { before, after: revision }, [inEvent(toMessage(message))]);
-  if (turn.status === 'running')
-    runner.start({ turn, message, claimedAt, acceptedAt: claimedAt, seen: { assistantId, revision, user } });
 }
 
 function requestOf(input: SendTurnInput): TurnRequest {
@@ -102,8 +99,13 @@ export async function sendTurn(
 ): Promise<Sent & { message: MessageRow }> {
   const { assistantId, conversationId } = input;
   const attachmentIds = [...new Set(input.parts.flatMap((part) => (part.type === 'text' ? [] : [part.attachmentId])))];
-  const attachments = await findAttachments(ports.db, owner, attachmentIds);
+  const [attachments, assistant] = await Promise.all([
+    findAttachments(ports.db, owner, attachmentIds),
+    assistantId === undefined ? null : findAssistant(ports.db, owner.tenant, assistantId),
+  ]);
   const missing = attachmentIds.find((id) => !attachments.some((found) => found.id === id));
+  const absent =
+    missing !== undefined ? { attachmentId: missing } : assistant === undefined ? { assistantId } : undefined;
   const sent = await submit(ports, runner, {
     owner,
     conversationId,
@@ -113,12 +115,15 @@ export async function sendTurn(
     message: { parts: storedParts(input.parts, attachments) },
     retryOf: null,
     onBusy: input.onBusy,
-    check: async (trx) => {
-      if (missing !== undefined) throw new ParleyError('NOT_FOUND', { details: { attachmentId: missing } });
-      if (assistantId !== undefined && !(await findAssistant(trx, owner.tenant, assistantId)))
-        throw new ParleyError('NOT_FOUND', { details: { assistantId } });
-    },
-    stored: (trx) => claimAttachments(trx, owner, attachmentIds, conversationId),
+    ...(absent && {
+      // Refused under the lock: a message that was accepted once still is, whatever has gone since.
+      check: async () => {
+        throw new ParleyError('NOT_FOUND', { details: absent });
+      },
+    }),
+    ...(attachmentIds.length > 0 && {
+      stored: (trx: Trx) => claimAttachments(trx, owner, attachmentIds, conversationId),
+    }),
   });
   const { message } = sent;
   // An id that names a turn without a user's message is not this send's.

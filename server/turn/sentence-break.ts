@@ -19,8 +19,19 @@ const opener = /[\p{Ps}\p{Pi}]/u;
 const narrow = /^[.!?]+$/;
 const lastWord = /[^\s\p{Lo}\p{Ps}\p{Pi}"'*_。！？，；：、…]*$/u;
 
+/** Segmenters by locale and granularity: they hold no state, and take longer to make than to use. */
+const made = new Map<string, Intl.Segmenter>();
+const mostMade = 100;
+
 /** A segmenter by the rules of a locale; by the default ones when the tag is none. */
 export function segmenter(locale: string | undefined, granularity: 'sentence' | 'word'): Intl.Segmenter {
+  const key = `${granularity} ${locale}`;
+  const known = made.get(key) ?? make(locale, granularity);
+  if (made.size < mostMade) made.set(key, known);
+  return known;
+}
+
+function make(locale: string | undefined, granularity: 'sentence' | 'word'): Intl.Segmenter {
   try {
     return new Intl.Segmenter(locale, { granularity });
   } catch {

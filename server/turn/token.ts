@@ -3,8 +3,11 @@ import { createRequire } from 'node:module';
 /** Counts tokens as the models of the o200k_base vocabulary do; for others it is an estimate. */
 export interface TokenCounter {
   count(text: string): number;
-  /** As `count`, remembered by `key` while it is among the last few thousand: a history is counted again every turn. */
-  cached(key: string, text: string): number;
+  /**
+   * As `count`, remembered by what the text is of, since a history is counted again every turn: by an object as long as that
+   * lives, by a name while it is among the last few thousand.
+   */
+  cached(key: object | string, text: string): number;
 }
 
 const cacheEntries = 8192;
@@ -16,6 +19,7 @@ const bounded = /[\s\S]*?(?:\S{192}|\s{32})|[\s\S]+/g;
 /** Counts with `count`, in pieces of bounded cost, and remembers. A long stretch may count a token more for each piece. */
 export function tokenCounter(count: (text: string) => number): TokenCounter {
   const cache = new Map<string, number>();
+  const owned = new WeakMap<object, number>();
   const counted = (text: string): number => {
     if (text === '') return 0;
     if (!longRun.test(text)) return count(text);
@@ -26,6 +30,11 @@ export function tokenCounter(count: (text: string) => number): TokenCounter {
   return {
     count: counted,
     cached(key, text) {
+      if (typeof key === 'object') {
+        const tokens = owned.get(key) ?? counted(text);
+        owned.set(key, tokens);
+        return tokens;
+      }
       const known = cache.get(key);
       const tokens = known ?? counted(text);
       // Set again, so that the first key is always the one used least recently.
