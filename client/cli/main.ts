@@ -4,6 +4,7 @@ import { chat } from './chat.ts';
 import { type Command, CommandFailure, helpOf, UsageError } from './command.ts';
 import { exportCommand } from './export.ts';
 import { list } from './list.ts';
+import { load } from './load.ts';
 import { redact } from './redact.ts';
 import { replay } from './replay.ts';
 import { say } from './say.ts';
@@ -18,6 +19,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['list', list],
   ['export', exportCommand],
   ['replay', replay],
+  ['load', load],
   ['upload', upload],
   ['token', tokenCommand],
 ]);

@@ -61,6 +61,28 @@ export async function openSession(values: SessionValues, onState?: (state: Conne
   return createParley({ ...(await findServer(values)), transport, ...(onState && { onState }) });
 }
 
+/** Connections of many users to one server. */
+export interface Sessions {
+  url: string;
+  /** Whether each is somebody else; a given access token is one user's, however often it connects. */
+  areDifferent: boolean;
+  open(user: string): Parley;
+}
+
+/** @throws CommandFailure when no server is there */
+export async function openSessions(values: SessionValues): Promise<Sessions> {
+  const transport = transportOf(values.transport);
+  const { url, token } = await findServer(values);
+  const isKey = typeof token === 'string' && token.startsWith('pk_');
+  const isMinted = typeof token === 'function';
+  return {
+    url,
+    areDifferent: isMinted || isKey,
+    open: (user) =>
+      createParley({ url, transport, token: isMinted ? minted({ ...values, user }) : token, ...(isKey && { user }) }),
+  };
+}
+
 /** A server that is there, and the headers of a request to it. @throws CommandFailure when none is */
 export async function openHttp(values: SessionValues): Promise<{ url: string; headers: Record<string, string> }> {
   const { url, token, user } = await findServer(values);
