@@ -32,6 +32,11 @@ async function run(words) {
       ? []
       : await Promise.all([
           check('typecheck', node, [tool('node_modules', 'typescript', 'bin', 'tsc'), '--noEmit']),
+          check('typecheck of the phone app', node, [
+            tool('node_modules', 'typescript', 'bin', 'tsc'),
+            '-p',
+            tool('client', 'expo'),
+          ]),
           check('lint', node, [tool('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
         ]);
   const vitest = tool('test', 'node_modules', 'vitest', 'vitest.mjs');

@@ -1,0 +1,35 @@
+import type { UseConversationResult } from '@parley/client/react';
+
+/** One bubble on the screen. */
+export interface Line {
+  key: string;
+  isOwn: boolean;
+  text: string;
+  /** Said, and not stored yet. */
+  isFaint: boolean;
+  /** To be sent again. */
+  failedTurnId?: string;
+}
+
+/** A conversation as bubbles, newest first, as an inverted list wants them. */
+export function linesOf({ data, outgoing }: Pick<UseConversationResult, 'data' | 'outgoing'>): Line[] {
+  const lines: Line[] = [];
+  for (const { id, role, parts, unheard } of data?.messages ?? []) {
+    const text = parts.map((part) => (part.type === 'text' ? part.text : part.filename)).join('\n');
+    lines.push({ key: id, isOwn: role === 'human', text, isFaint: false });
+    if (unheard !== undefined) lines.push({ key: `${id}-unheard`, isOwn: false, text: unheard, isFaint: true });
+  }
+  for (const { turnId, parts, status } of outgoing) {
+    const text = parts.map((part) => (part.type === 'text' ? part.text : 'Attachment')).join('\n');
+    const line = { key: turnId, isOwn: true, text, isFaint: true };
+    lines.push(status === 'failed' ? { ...line, failedTurnId: turnId } : line);
+  }
+  for (const { voiceSessionId, text } of data?.transcripts ?? [])
+    lines.push({ key: voiceSessionId, isOwn: true, text, isFaint: true });
+  const turn = data?.turn;
+  if (turn && turn.messageId === undefined)
+    turn.bubbles.forEach((text, index) => {
+      lines.push({ key: `${turn.id}-${index}`, isOwn: false, text, isFaint: false });
+    });
+  return lines.reverse();
+}
