@@ -67,8 +67,11 @@ export function createParley(options: ParleyOptions): Parley {
     url: options.url.replace(/\/+$/, ''),
     credential,
     onState(state) {
-      states.set(state);
+      const before = states.get();
+      if (state.state !== before.state || state.error !== before.error) states.set(state);
       options.onState?.(state);
+      // What waits to be tried again need not wait any longer.
+      if (state.state === 'open' && before.state !== 'open') segments.wake();
     },
     heartbeatMs: options.heartbeatMs ?? 15_000,
     fetch: options.fetch,

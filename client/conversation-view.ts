@@ -157,6 +157,8 @@ export class ConversationView implements Live<ViewState> {
   #look(): () => void {
     this.#looking++;
     clearTimeout(this.#lingering);
+    // Whoever comes anew after a failure tries again.
+    if (this.#load.kind === 'failed' && this.#looking === 1) this.#load = { kind: 'none' };
     if (!this.#following && this.#load.kind !== 'failed' && this.#state.status !== 'deleted') this.#follow();
     let isLooking = true;
     return () => {

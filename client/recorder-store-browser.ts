@@ -82,12 +82,17 @@ function keyOf({ conversationId, voiceSessionId }: RecordingKey, index: number):
 function open(factory: IDBFactory | undefined, name: string): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     if (!factory) throw new TypeError('no IndexedDB');
-    const timer = setTimeout(() => reject(new Error('IndexedDB does not open.')), openMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      reject(new Error('IndexedDB does not open.'));
+    }, openMs);
     const request = factory.open(name, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: 'key' });
     request.onsuccess = () => {
       clearTimeout(timer);
       const db = request.result;
+      if (isLate) db.close();
       // A page with a newer version must not wait for us.
       db.onversionchange = () => db.close();
       resolve(db);

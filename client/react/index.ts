@@ -23,4 +23,4 @@ export type { Mutation } from './mutation.ts';
 export { type UsePlayerOptions, type UsePlayerResult, usePlayer } from './player.ts';
 export { ParleyProvider, type ParleyProviderProps, useParley } from './provider.tsx';
 export { type UseRecorderOptions, type UseRecorderResult, useRecorder } from './recorder.ts';
-export { useTurns } from './turns.ts';
+export { useTurn, useTurns } from './turns.ts';

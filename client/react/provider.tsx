@@ -1,4 +1,4 @@
-import { QueryClient } from '@tanstack/react-query';
+import { onlineManager, QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from 'react';
 import type { Parley } from '../connect.ts';
 import { type Views, viewsOf } from '../views.ts';
@@ -21,7 +21,7 @@ export interface ParleyProviderProps {
   children?: ReactNode;
 }
 
-/** Gives the hooks their client. The client stays the application's to close. */
+/** Gives the hooks their client, and takes up recordings that were not sent when the page was closed. The client stays the application's to close. */
 export function ParleyProvider({ parley, queryClient: given, children }: ParleyProviderProps): ReactNode {
   const [own] = useState(() => given ?? new QueryClient());
   const queryClient = given ?? own;
@@ -39,6 +39,13 @@ export function ParleyProvider({ parley, queryClient: given, children }: ParleyP
       leave();
     };
   }, [views, queryClient]);
+  useEffect(() => {
+    // What a page that was closed had not sent.
+    parley.segments.resume().catch(() => {});
+    return onlineManager.subscribe((isOnline) => {
+      if (isOnline) parley.segments.wake();
+    });
+  }, [parley]);
   const value = useMemo(() => ({ parley, views, queryClient }), [parley, views, queryClient]);
   return <Context value={value}>{children}</Context>;
 }
