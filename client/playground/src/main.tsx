@@ -1,5 +1,7 @@
 import '../../console/src/style/base.css';
-import './style.css';
+import './form.css';
+import './output.css';
+import './frame.css';
 import { createRoot } from 'react-dom/client';
 import { keepTheme } from '../../console/src/settings/theme.ts';
 import { App } from './app.tsx';

@@ -112,7 +112,7 @@ export function Workspace({
 function wordsOf({ state }: ConnectionState): string {
   switch (state) {
     case 'idle':
-      return 'Connects when it is used';
+      return 'Not connected yet';
     case 'connecting':
       return 'Connecting …';
     case 'open':
