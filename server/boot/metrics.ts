@@ -1,4 +1,5 @@
 import type { Reason } from '@parley/shared/reason';
+import type { Metrics as TurnMetrics } from '@parley/shared/turn';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** What the rest of the server tells of itself. Nothing here takes a tenant's or a user's name: no label may tell of them. */
@@ -6,6 +7,8 @@ export interface Metrics {
   turnEnded(outcome: { status: string; code?: Reason | undefined; seconds: number }): void;
   firstDelta(seconds: number): void;
   modelAttempts(count: number): void;
+  /** What a turn took. Of its service's name only the provider is told, of which there are few. */
+  measured(turn: TurnMetrics): void;
   /** `change`: 1 when one opens, -1 when it closes. */
   sockets(change: 1 | -1): void;
   events(count: number): void;
@@ -39,13 +42,27 @@ export function createMetrics(observed: Observed = {}, options: { process?: bool
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Counter({ name: `parley_${name}`, help, labelNames, registers });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name: `parley_${name}`, help, buckets, registers });
+  const histogram = <Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: Label[] = [],
+  ) => new Histogram({ name: `parley_${name}`, help, buckets, labelNames, registers });
   const gauge = (name: string, help: string) => new Gauge({ name: `parley_${name}`, help, registers });
 
   const turns = counter('turns_total', 'Turns that ended, by status and code.', ['status', 'code']);
   const duration = histogram('turn_duration_seconds', 'From acceptance to the end of a turn.', long);
   const first = histogram('first_delta_seconds', 'From acceptance to the first text of an answer.', quick);
+  const sentence = histogram(
+    'first_sentence_seconds',
+    'From acceptance to the first whole sentence of an answer.',
+    quick,
+  );
+  const audio = histogram('first_audio_seconds', 'From acceptance to the first sound of an answer.', quick);
+  const stt = histogram('stt_seconds', 'What transcribing one spoken input took, all its segments together.', quick, [
+    'provider',
+  ]);
+  const tts = histogram('tts_seconds', 'From the first sentence of an answer to its last sound.', long, ['provider']);
   const attempts = histogram('model_attempts', 'How often a model was asked for one answer.', [1, 2, 3, 5, 10]);
   const sockets = gauge('sockets', 'Open WebSockets.');
   const events = counter('events_total', 'Events that were appended to the log.', []);
@@ -99,10 +116,21 @@ export function createMetrics(observed: Observed = {}, options: { process?: bool
       },
       firstDelta: (seconds) => first.observe(seconds),
       modelAttempts: (count) => attempts.observe(count),
+      measured(turn) {
+        if (turn.firstSentenceMs !== undefined) sentence.observe(turn.firstSentenceMs / 1000);
+        if (turn.firstAudioMs !== undefined) audio.observe(turn.firstAudioMs / 1000);
+        if (turn.sttMs !== undefined) stt.observe({ provider: providerOf(turn.stt) }, turn.sttMs / 1000);
+        if (turn.ttsMs !== undefined) tts.observe({ provider: providerOf(turn.tts) }, turn.ttsMs / 1000);
+      },
       sockets: (change) => sockets.inc(change),
       events: (count) => events.inc(count),
       historyCache: (result) => cache.inc({ result }),
       failed: (reason) => errors.inc({ reason }),
     },
   };
+}
+
+/** Of `<provider>/<model>`. */
+function providerOf(service = ''): string {
+  return service.split('/', 1)[0] ?? '';
 }

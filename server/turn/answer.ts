@@ -15,7 +15,9 @@ import type { Recorder } from './recorder.ts';
 import { reply } from './reply.ts';
 import { type Sentence, SentenceSplitter } from './sentence.ts';
 import { Speaker } from './speak.ts';
+import { Stopped } from './stop.ts';
 import type { Timing } from './timing.ts';
+import { TurnTrace } from './trace.ts';
 
 /** What an answer needs to know and its turn's acceptance has seen already. */
 export interface Seen {
@@ -50,6 +52,8 @@ const han = /\p{Script=Han}/u;
  */
 export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<void> {
   const { turn, message, recorder, timing, signal } = options;
+  const spans = traced(ports, options);
+  const prompting = spans.start('prompt');
   const owner = { tenant: turn.tenant_id, userId: turn.user_id };
   const seen = options.seen ?? (await look(ports, owner, turn.conversation_id));
   const user = await seen.user;
@@ -63,7 +67,7 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   options.onLocale(localeOf(spoken));
   signal.throwIfAborted();
 
-  const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken);
+  const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken, spans);
   if (speaker) options.onSpeaker(speaker);
   const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken, speaker);
   if (turn.input === 'greeting' && assistant?.greeting) {
@@ -89,6 +93,15 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     locale: spoken,
     model: turn.request.model ?? assistant?.model ?? ports.model.model,
   });
+  prompting.end({
+    'parley.prompt.tokens': prompt.tokens,
+    'parley.prompt.messages': prompt.messages.length,
+    'parley.prompt.dropped': prompt.dropped,
+  });
+  const answering = spans.start('model', {
+    'gen_ai.provider.name': ports.model.name,
+    'gen_ai.request.model': turn.request.model ?? assistant?.model ?? ports.model.model,
+  });
   const parts = reply(
     ports.model,
     {
@@ -104,20 +117,37 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   timing.tokensIn = prompt.tokens;
   try {
     for await (const part of parts) {
-      if (part.type === 'text') await voice.say(part.text);
-      else if (part.type === 'usage') {
+      if (part.type === 'text') {
+        if (!voice.spoke) answering.event('first delta');
+        await voice.say(part.text);
+      } else if (part.type === 'usage') {
         timing.tokensIn = part.tokensIn;
         timing.tokensOut = part.tokensOut;
       } else if (part.reason === 'content_filter' || part.reason === 'tool_calls') {
         throw new ModelError('MODEL_INCOMPLETE', { transient: false, message: part.reason });
       }
     }
+  } catch (error) {
+    answering.end(spans.modelUsed(), error);
+    throw error;
   } finally {
     timing.modelEnded();
+    answering.end(spans.modelUsed());
     voice.end();
   }
   if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
   await speaker?.end();
+}
+
+/** The turn's spans, which end at once when the turn is stopped where it is not settled. */
+function traced(ports: TurnPorts, { turn, message, timing, signal }: AnswerOptions): TurnTrace {
+  const begun = TurnTrace.begin(turn, message, timing, (metrics) => ports.metrics.measured(metrics));
+  const onAbort = (): void => {
+    const why: unknown = signal.reason;
+    if (why instanceof Stopped && (why.kind === 'lost' || why.kind === 'deleted')) begun.abandon(why.kind);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  return begun;
 }
 
 /** For a turn that this replica did not accept. */
@@ -135,6 +165,7 @@ function speakerOf(
   { turn, recorder, timing, signal }: AnswerOptions,
   assistantVoice: string | undefined,
   language: string,
+  trace: TurnTrace,
 ): Speaker | undefined {
   const { speak = turn.input === 'voice' } = turn.request;
   if (speak === false || !ports.synthesizer) return undefined;
@@ -147,6 +178,7 @@ function speakerOf(
     signal,
     push: (events) => recorder.push(events),
     onAudio: () => timing.audio(),
+    trace,
     keep: wish.keep ?? false,
   });
 }

@@ -1,5 +1,6 @@
 import type { Db } from '@parley/db/connect';
 import type { Reason } from '@parley/shared/reason';
+import type { Metrics } from '@parley/shared/turn';
 import type { FileStore } from '../files/port.ts';
 import type { HistoryReader } from '../history/load.ts';
 import type { LogStore } from '../live/port.ts';
@@ -19,6 +20,8 @@ export interface TurnMetrics {
   turnEnded(outcome: { status: string; code?: Reason | undefined; seconds: number }): void;
   firstDelta(seconds: number): void;
   modelAttempts(count: number): void;
+  /** What a turn took that has been settled, the same as its `turn.metrics`. */
+  measured(metrics: Metrics): void;
 }
 
 /** Everything that turns need of the rest of the server. */

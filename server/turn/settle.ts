@@ -10,6 +10,7 @@ import type { Reason } from '@parley/shared/reason';
 import type { Metrics } from '@parley/shared/turn';
 import { checkpoint } from './checkpoint.ts';
 import { cutAtHeard, type SpokenSentence } from './heard.ts';
+import { TurnTrace } from './trace.ts';
 
 export interface Outcome {
   status: 'completed' | 'interrupted' | 'failed';
@@ -47,6 +48,26 @@ const messageStatus: Record<Outcome['status'], MessageStatus> = {
  * An unclear commit is settled by the message's id. Tries again, within bounds, while the database is away.
  */
 export async function settle(
+  db: Db,
+  turn: { id: string; generation: number; conversation_id: string },
+  outcome: Outcome,
+  claim: { replica: string; leaseMs: number },
+): Promise<Settlement> {
+  const trace = TurnTrace.of(turn);
+  const settling = trace?.start('settle');
+  try {
+    const settlement = await settleClearly(db, turn, outcome, claim);
+    settling?.end();
+    trace?.settled(settlement, outcome);
+    return settlement;
+  } catch (error) {
+    settling?.end({}, error);
+    trace?.abandon('unsettled');
+    throw error;
+  }
+}
+
+async function settleClearly(
   db: Db,
   turn: { id: string; generation: number; conversation_id: string },
   outcome: Outcome,

@@ -3,6 +3,7 @@ import type { Reason } from '@parley/shared/reason';
 import { SpeechError, type Synthesizer } from '../speech/port.ts';
 import type { SpokenSentence } from './heard.ts';
 import { speakable } from './speakable.ts';
+import type { TurnTrace } from './trace.ts';
 
 /** Sentences that are synthesised at once. */
 const ahead = 3;
@@ -24,6 +25,8 @@ export interface SpeakerOptions {
   /** Appends events; a promise when the caller should wait. */
   push(events: readonly Event[]): Promise<void> | undefined;
   onAudio(): void;
+  /** Told of each sentence's synthesis. */
+  trace?: Pick<TurnTrace, 'start'>;
   /** Keeps the sound, for whoever wants it as a file. */
   keep: boolean;
 }
@@ -136,6 +139,12 @@ export class Speaker {
   async #synthesise(job: Job): Promise<void> {
     const { synthesizer, voice, language } = this.#options;
     job.state = 'running';
+    let bytes = 0;
+    const step = this.#options.trace?.start('text to speech', {
+      'parley.provider': `${synthesizer.name}/${synthesizer.model}`,
+      'parley.sentence': job.sentence,
+      'parley.characters': job.aloud.length,
+    });
     this.#characters += job.aloud.length;
     this.#startedAt ??= performance.now();
     const late = new AbortController();
@@ -151,6 +160,8 @@ export class Speaker {
         while (this.#buffered > mostBuffered && this.#jobs[this.#sending] !== job && !this.#signal.aborted)
           await new Promise<void>((resolve) => this.#room.push(resolve));
         if (this.#signal.aborted) return;
+        if (bytes === 0) step?.event('first audio');
+        bytes += piece.length;
         job.pieces.push(piece);
         this.#buffered += piece.length;
         this.#tts = performance.now() - (this.#startedAt ?? 0);
@@ -160,8 +171,10 @@ export class Speaker {
     } catch (error) {
       job.state = 'failed';
       if (error instanceof SpeechError) job.reason = error.reason;
+      step?.end({ 'parley.audio.bytes': bytes }, this.#signal.aborted ? 'Stopped' : job.reason);
     } finally {
       clearTimeout(timer);
+      step?.end({ 'parley.audio.bytes': bytes });
     }
   }
 

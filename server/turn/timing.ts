@@ -6,7 +6,8 @@ import type { Speaker } from './speak.ts';
 
 /** One turn's marks, in milliseconds from its acceptance on this process's monotonic clock. */
 export class Timing {
-  readonly #acceptedAt: number;
+  /** Monotonic. A turn that waited or was taken over was accepted before this process's time with it began. */
+  readonly acceptedAt: number;
   #firstDeltaMs: number | undefined;
   #firstSentenceMs: number | undefined;
   #askedAt: number | undefined;
@@ -20,9 +21,8 @@ export class Timing {
   /** What the recording that asked adds. */
   recording: Pick<Metrics, 'sttMs' | 'audioSeconds' | 'stt'> = {};
 
-  /** `acceptedAt`: monotonic. A turn that waited or was taken over was accepted before this process's time with it began. */
   constructor(acceptedAt: number) {
-    this.#acceptedAt = acceptedAt;
+    this.acceptedAt = acceptedAt;
   }
 
   attempt(): void {
@@ -31,15 +31,15 @@ export class Timing {
   }
 
   delta(): void {
-    this.#firstDeltaMs ??= this.#since(this.#acceptedAt);
+    this.#firstDeltaMs ??= this.#since(this.acceptedAt);
   }
 
   sentence(): void {
-    this.#firstSentenceMs ??= this.#since(this.#acceptedAt);
+    this.#firstSentenceMs ??= this.#since(this.acceptedAt);
   }
 
   audio(): void {
-    this.#firstAudioMs ??= this.#since(this.#acceptedAt);
+    this.#firstAudioMs ??= this.#since(this.acceptedAt);
   }
 
   modelEnded(): void {
@@ -60,7 +60,7 @@ export class Timing {
       ...(this.#firstSentenceMs !== undefined && { firstSentenceMs: this.#firstSentenceMs }),
       ...(this.#firstAudioMs !== undefined && { firstAudioMs: this.#firstAudioMs }),
       ...(this.#llmMs !== undefined && { llmMs: this.#llmMs }),
-      totalMs: this.#since(this.#acceptedAt),
+      totalMs: this.#since(this.acceptedAt),
       ...(this.tokensIn !== undefined && { tokensIn: this.tokensIn }),
       ...(this.tokensOut !== undefined && { tokensOut: this.tokensOut }),
       ...(this.#attempts > 0 && { attempts: this.#attempts, llm }),
