@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type App, type AppOptions, startApp } from '../support/app.ts';
+import { type BrowserOptions, openBrowser } from '../support/browser.ts';
+
+const builder = join(import.meta.dirname, '../../server/boot/build.mjs');
+
+let built: Promise<unknown> | undefined;
+
+/** Builds the console, once a run: what has not changed since is found again in milliseconds. */
+export function consoleBuilt(): Promise<unknown> {
+  built ??= promisify(execFile)(process.execPath, [builder]);
+  return built;
+}
+
+export interface WindowOptions {
+  /** Of the browser, which the console follows; `en-US`. */
+  locale?: string;
+  colorScheme?: 'light' | 'dark';
+  viewport?: { width: number; height: number };
+  /** Who is signed in; `ada`. */
+  user?: string;
+  /** Where the server is reached; its own address. */
+  url?: string;
+  /** What runs in each page before its own scripts. */
+  init?: string;
+  /** The cookies, stores and settings to be in; new ones otherwise, and then the options above hold. */
+  context?: BrowserContext;
+}
+
+export interface ConsoleOptions extends WindowOptions {
+  microphone?: BrowserOptions['microphone'];
+  /** Variables over those of a test server. */
+  env?: Record<string, string>;
+  /** As of `startApp`. */
+  model?: AppOptions['model'];
+}
+
+export interface OpenConsole {
+  app: App;
+  browser: Browser;
+  context: BrowserContext;
+  /** Signed in, on the first page. */
+  page: Page;
+  /** What any page complained of: errors that nobody caught, and what the console of the browser was told as an error. */
+  complaints: string[];
+  /** Another signed-in page of the same browser and server. */
+  open(options?: WindowOptions): Promise<Page>;
+  /** Closes the browser, then the server. */
+  close(): Promise<void>;
+}
+
+/** A server with the built console, a browser, and a page in which somebody has signed in. */
+export async function openConsole(options: ConsoleOptions = {}): Promise<OpenConsole> {
+  const { env, model, microphone } = options;
+  await consoleBuilt();
+  const app = await startApp({ ...(env && { env }), ...(model !== undefined && { model }) });
+  const browser = await openBrowser({ ...(microphone && { microphone }) });
+  const complaints: string[] = [];
+  const open = (window: WindowOptions = {}): Promise<Page> => openWindow(app, browser, complaints, window);
+  const close = async (): Promise<void> => {
+    await browser.close();
+    await app.stop();
+  };
+  try {
+    const page = await open(options);
+    return { app, browser, context: page.context(), page, complaints, open, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openWindow(app: App, browser: Browser, complaints: string[], window: WindowOptions): Promise<Page> {
+  const { locale = 'en-US', colorScheme = 'light', viewport = { width: 1280, height: 860 } } = window;
+  const { user = 'ada', url = app.url, init } = window;
+  const context = window.context ?? (await browser.newContext({ locale, colorScheme, viewport }));
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
+  page.on('pageerror', (error) => void complaints.push(error.message));
+  if (init !== undefined) await page.addInitScript(init);
+  await page.goto(url);
+  await signIn(page, await app.token(user));
+  return page;
+}
+
+/** Fills in the sign-in page, in whatever language it is, and waits for what is behind it. */
+export async function signIn(page: Page, token: string): Promise<void> {
+  await page.locator('input[type="password"]').fill(token);
+  await page.locator('button[type="submit"]').click();
+  await page.locator('.workspace').waitFor();
+}
