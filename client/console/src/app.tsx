@@ -1,9 +1,10 @@
 import { createParley, type Parley } from '@parley/client';
 import { failureOf } from '@parley/client/failure';
 import { ParleyProvider } from '@parley/client/react';
+import { browserStore } from '@parley/client/recorder-store-browser';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useCallback, useEffect, useState } from 'react';
-import { currentToken, forget, isKept, keepToken, signInHere } from './session/session.ts';
+import { currentToken, forget, isKept, keepToken, sessionName, signInHere } from './session/session.ts';
 import { SignIn, type SignInFailure } from './session/sign-in.tsx';
 import { Workspace } from './workspace.tsx';
 
@@ -13,9 +14,13 @@ type State =
   | { state: 'in'; parley: Parley; queryClient: QueryClient };
 
 function entered(): State {
+  // Recordings that are not sent outlive the page.
+  const segments = browserStore({ name: `parley.segments.${sessionName()}` });
+  const parley = createParley({ url: location.origin, token: currentToken, segments });
+  parley.segments.resume().catch(() => {});
   return {
     state: 'in',
-    parley: createParley({ url: location.origin, token: currentToken }),
+    parley,
     // The client itself tries again, and knows when there is a network.
     queryClient: new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: true, staleTime: 5_000 } } }),
   };

@@ -6,6 +6,7 @@ import type { SignInFailure } from './session/sign-in.tsx';
 import { useSettings } from './settings/settings.ts';
 import { SettingsDialog } from './settings/settings-dialog.tsx';
 import { useStrings } from './strings/language.tsx';
+import { useServerLocale } from './strings/locale.ts';
 import { ConversationPage } from './talk/conversation-page.tsx';
 import { prepareMarkdown } from './talk/markdown.tsx';
 import { Banner } from './ui/banner.tsx';
@@ -19,6 +20,7 @@ export function Workspace({ onLeave }: { onLeave: (failure?: SignInFailure) => v
   const [hasSettings, setHasSettings] = useState(false);
   const create = useCreateConversation();
   useEffect(prepareMarkdown, []);
+  useServerLocale();
   const { mutate } = create;
   const begin = useCallback(
     () => mutate(undefined, { onSuccess: ({ id }) => go({ page: 'conversation', id }) }),

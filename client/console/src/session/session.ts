@@ -46,6 +46,24 @@ export function forget(): void {
   keep(undefined);
 }
 
+/**
+ * Names whoever is signed in, for what the browser keeps for them: one who signs in after them must not find it. Only a
+ * name: what the token says is for the server to believe.
+ */
+export function sessionName(): string {
+  if (!kept || kept.type === 'local') return 'local';
+  const [head = '', payload] = kept.token.split('.');
+  // An API key has its own name between two underscores.
+  if (payload === undefined) return head.split('_').slice(0, 2).join('_');
+  try {
+    const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
+    const { tenant, sub }: { tenant?: unknown; sub?: unknown } = Object(claims);
+    return JSON.stringify([tenant, sub]);
+  } catch {
+    return 'unknown';
+  }
+}
+
 /** Whether this server lets people of this machine in with one click. */
 export async function offersLocal(): Promise<boolean> {
   const response = await fetch('/console/sign-in');

@@ -67,7 +67,8 @@ export const en: Strings = {
     answered: 'The answer is complete.',
     tool: (name) => `Uses ${name}`,
     toolDone: (name) => `Used ${name}`,
-    replay: 'Spoken answer',
+    done: 'Done:',
+    open: 'To do:',
   },
   actions: {
     more: 'More',

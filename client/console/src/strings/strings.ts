@@ -66,7 +66,8 @@ export interface Strings {
     answered: string;
     tool: (name: string) => string;
     toolDone: (name: string) => string;
-    replay: string;
+    done: string;
+    open: string;
   };
   actions: {
     more: string;

@@ -67,7 +67,8 @@ export const zh: Strings = {
     answered: '回答完毕。',
     tool: (name) => `正在使用 ${name}`,
     toolDone: (name) => `已使用 ${name}`,
-    replay: '语音回答',
+    done: '已完成：',
+    open: '待办：',
   },
   actions: {
     more: '更多',

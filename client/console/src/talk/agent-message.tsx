@@ -37,6 +37,9 @@ export const AgentMessage = memo(function AgentMessage(props: AgentMessageProps)
   const { bubbles, attachments, reference, tools, stored } = shownOf(answer);
   useSpoken(element, bubbles, spoken, sentences);
   const time = stored && clock.time(stored.createdAt);
+  // What was heard of a sentence and the rest of it are one paragraph.
+  const unheard = stored?.unheard?.trim() ? stored.unheard : undefined;
+  const whole = unheard === undefined ? bubbles.length : bubbles.length - 1;
   const isEmpty = bubbles.every((bubble) => bubble === '');
   return (
     <article
@@ -55,15 +58,18 @@ export const AgentMessage = memo(function AgentMessage(props: AgentMessageProps)
       ))}
       <div ref={element} className="answer">
         {/* biome-ignore-start lint/suspicious/noArrayIndexKey: a bubble's place is its name. */}
-        {bubbles.map((bubble, index) => bubble !== '' && <Markdown key={index} text={bubble} />)}
+        {bubbles.slice(0, whole).map((bubble, index) => bubble !== '' && <Markdown key={index} text={bubble} />)}
         {/* biome-ignore-end lint/suspicious/noArrayIndexKey: a bubble's place is its name. */}
+        {unheard !== undefined && (
+          <div className="cut">
+            <Markdown text={bubbles[whole] ?? ''} />
+            <div className="unheard">
+              <span className="sr-only">{talk.unheard} </span>
+              <Markdown text={unheard} />
+            </div>
+          </div>
+        )}
       </div>
-      {stored?.unheard !== undefined && stored.unheard.trim() !== '' && (
-        <div className="unheard">
-          <span className="sr-only">{talk.unheard} </span>
-          <Markdown text={stored.unheard} />
-        </div>
-      )}
       {!stored && isEmpty && <Pending text={talk.thinking} />}
       {reference && <Card reference={reference} />}
       {attachments.length > 0 && (
@@ -115,7 +121,7 @@ function useSpoken(
   useEffect(() => {
     if (!spoken || !sentences) return;
     const shown = bubbles.slice(0, spoken.bubble).filter((bubble) => bubble !== '').length;
-    const place = element.current?.querySelectorAll(':scope > .markdown')[shown];
+    const place = element.current?.querySelectorAll('.markdown')[shown];
     const before = sentences
       .filter((each) => each.bubble === spoken.bubble && each.sentence < spoken.sentence)
       .map(({ text }) => text)

@@ -5,6 +5,7 @@ import { changeSettings, useSettings } from '../settings/settings.ts';
 import { useStrings } from '../strings/language.tsx';
 import { TimelinePanel } from '../timeline/timeline-panel.tsx';
 import { Banner } from '../ui/banner.tsx';
+import { useAmended, withAmended } from './amended.ts';
 import { Announcer } from './announcer.tsx';
 import { Composer } from './composer.tsx';
 import { Header } from './header.tsx';
@@ -27,7 +28,8 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
   useKeptOutgoing(id, conversation);
 
   const messages = data?.messages ?? none;
-  const stored = useMemo(() => messageRows(messages), [messages]);
+  const amended = useAmended(conversation);
+  const stored = useMemo(() => messageRows(withAmended(messages, amended)), [messages, amended]);
   const rows = useMemo(() => (data ? [...stored, ...openRows(data, outgoing)] : none), [stored, data, outgoing]);
 
   // On an empty conversation the agent speaks first, however often it is asked.

@@ -19,6 +19,7 @@ const components: Components = {
       </a>
     );
   },
+  input: ({ checked }) => <Task isDone={checked === true} />,
   img: ({ src, alt }) => <RemoteImage src={src} alt={alt} />,
   table: ({ children }) => (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard.
@@ -32,6 +33,15 @@ const components: Components = {
   ),
 };
 
+function Task({ isDone }: { isDone: boolean }) {
+  const { talk } = useStrings();
+  return (
+    <span className="task" role="img" aria-label={isDone ? talk.done : talk.open}>
+      {isDone ? '☑' : '☐'}
+    </span>
+  );
+}
+
 /** Loading it would tell a stranger who reads what, and when: it is a link. */
 function RemoteImage({ src, alt }: { src?: string | Blob | undefined; alt?: string | undefined }) {
   const strings = useStrings();
@@ -44,8 +54,12 @@ function RemoteImage({ src, alt }: { src?: string | Blob | undefined; alt?: stri
   );
 }
 
+/** What a text without marks of markdown cannot have. Most paragraphs are such texts, and need not be taken apart. */
+const marks = /[*_`~#|[\]<>&\\]|^\s*(?:[-+]|\d+[.)])\s|^\s*[-=]{2,}|https?:|www\.|@|^ {4}|\t| {2}\n/m;
+
 /** Markdown without HTML: tags in it are text. */
 export default memo(function MarkdownBlock({ text }: { text: string }) {
+  if (!marks.test(text)) return <p>{text}</p>;
   return (
     <ReactMarkdown remarkPlugins={[remarkGfm]} components={components} urlTransform={safeUrl}>
       {text}

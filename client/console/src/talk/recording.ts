@@ -1,7 +1,7 @@
 import { type UseConversationResult, type UsePlayerResult, useRecorder } from '@parley/client/react';
 import { useCallback, useEffect, useState } from 'react';
 import type { Strings } from '../strings/strings.ts';
-import { microphoneSource } from './microphone.ts';
+import { microphone } from './microphone.ts';
 
 export interface Recording {
   state: ReturnType<typeof useRecorder>['state'];
@@ -26,7 +26,7 @@ export function useRecording(
   interrupt: UseConversationResult['interrupt'],
   player: UsePlayerResult,
 ): Recording {
-  const [source] = useState(() => microphoneSource() ?? null);
+  const [source] = useState(microphone);
   const recorder = useRecorder({ conversationId: id, source });
   const [startedAt, setStartedAt] = useState<number>();
   const [isUnsupported, setUnsupported] = useState(false);

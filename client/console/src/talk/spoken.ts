@@ -45,8 +45,13 @@ export function rangeOf(element: Element, before: string, sentence: string): Ran
   if (at < 0 || !first || !last) return undefined;
   const range = new Range();
   range.setStart(first.node, first.offset);
-  range.setEnd(last.node, last.offset + last.length);
+  range.setEnd(last.node, endOf(last.node.data, last.offset + last.length));
   return range;
+}
+
+/** With the marks that end a sentence. */
+function endOf(text: string, from: number): number {
+  return from + (/^[\p{P}\p{S}]*/u.exec(text.slice(from, from + 8))?.[0].length ?? 0);
 }
 
 /** The place of `wanted` that is nearest to where it should be; addresses that are not shown put it before that. */
