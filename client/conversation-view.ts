@@ -1,35 +1,16 @@
 import type { Conversation as ConversationData } from '@parley/shared/conversation';
-import type { ConversationInEvent, Event, Tracked } from '@parley/shared/event';
+import type { Event, Tracked } from '@parley/shared/event';
 import { reduce } from '@parley/shared/reduce';
-import { type ConversationState, initialState } from '@parley/shared/state';
+import { initialState } from '@parley/shared/state';
 import type { Conversation } from './conversation.ts';
 import type { InterruptOptions } from './conversation-options.ts';
-import { Outbox, type Outgoing } from './conversation-outbox.ts';
-import { Pages, type PagesState, withPage } from './conversation-pages.ts';
+import { Outbox } from './conversation-outbox.ts';
+import { Pages, withPage } from './conversation-pages.ts';
 import { failureOf, ParleyFailure } from './failure.ts';
 import { type Live, Paced } from './live.ts';
 import type { Position } from './player-report.ts';
 import { TurnLog } from './turn-log.ts';
-import type { TurnRecord } from './turn-record.ts';
-
-/** The sentence of an answer that is being heard. */
-export interface Speaking {
-  readonly turnId: string;
-  readonly sentence: number;
-}
-
-/** A conversation as a screen shows it. */
-export type ViewState = PagesState & {
-  /** What is sent and not among the messages yet, in order. */
-  readonly outgoing: readonly Outgoing[];
-  readonly turns: readonly TurnRecord[];
-  readonly speaking: Speaking | null;
-} & (
-    | { readonly status: 'pending'; readonly data: undefined; readonly error: null }
-    | { readonly status: 'success'; readonly data: ConversationState; readonly error: null }
-    /** With what had been loaded before. */
-    | { readonly status: 'error'; readonly data: ConversationState | undefined; readonly error: ParleyFailure }
-  );
+import { inEvent, type Speaking, type ViewState } from './view-state.ts';
 
 export interface ViewOptions {
   /** Messages of a page, 1 to 100; 50 by default. */
@@ -255,14 +236,4 @@ export class ConversationView implements Live<ViewState> {
         return { ...common, status: 'error', data: before?.data, error: this.#load.failure };
     }
   }
-}
-
-function inEvent(conversation: ConversationData): ConversationInEvent {
-  const { createdAt, lastMessageAt, endedAt, ...rest } = conversation;
-  return {
-    ...rest,
-    createdAt: createdAt.getTime(),
-    lastMessageAt: lastMessageAt?.getTime() ?? null,
-    endedAt: endedAt?.getTime() ?? null,
-  };
 }

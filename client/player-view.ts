@@ -1,9 +1,10 @@
 import type { Event } from '@parley/shared/event';
-import type { ConversationView, Speaking } from './conversation-view.ts';
+import type { ConversationView } from './conversation-view.ts';
 import { Cell, type Live } from './live.ts';
 import type { Player, PlayerEvent } from './player.ts';
 import type { AudioOutput } from './player-output.ts';
 import type { Position } from './player-report.ts';
+import type { Speaking } from './view-state.ts';
 
 export interface PlayerState {
   /** `blocked`: there is sound, and the output waits to be allowed to make it; `enable` asks for that. */

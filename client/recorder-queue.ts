@@ -1,9 +1,9 @@
 import type { SegmentReceipt } from '@parley/shared/voice';
-import { backoff, pause } from './backoff.ts';
 import { ParleyFailure } from './failure.ts';
+import { Deliveries, type Sent } from './recorder-delivery.ts';
 import { KeptSegments } from './recorder-kept.ts';
 import { type Entry, makeRoom, newEntry, Recording } from './recorder-recording.ts';
-import { failures, isNever, retryAfter, sendOnce, type VoiceCalls } from './recorder-send.ts';
+import { isNever, type VoiceCalls } from './recorder-send.ts';
 import { memoryStore, type RecordingKey, type Segment, type SegmentStore } from './recorder-store.ts';
 
 export type QueueEvent =
@@ -38,15 +38,10 @@ const mostDone = 8;
 export class SegmentQueue {
   readonly voice: VoiceCalls;
   readonly #kept: KeptSegments;
-  readonly #options: { mostBytes: number; parallel: number; tryMs: number };
+  readonly #deliveries: Deliveries;
+  readonly #mostBytes: number;
   readonly #recordings = new Map<string, Recording>();
   readonly #listeners = new Set<(event: QueueEvent) => void>();
-  readonly #waiting: { recording: Recording; entry: Entry }[] = [];
-  readonly #closed = new AbortController();
-  #woken = new AbortController();
-  #sending = 0;
-  /** Counts what is asked and answered. */
-  #clock = 0;
 
   constructor({
     voice,
@@ -57,7 +52,14 @@ export class SegmentQueue {
   }: QueueOptions) {
     this.voice = voice;
     this.#kept = new KeptSegments(store, (error) => this.#tell({ type: 'unstored', error }));
-    this.#options = { mostBytes, parallel, tryMs };
+    this.#mostBytes = mostBytes;
+    const deliver = { parallel, tryMs };
+    this.#deliveries = new Deliveries(voice, deliver, {
+      isGone: (recording) => this.#isGone(recording),
+      retrying: (segment, failure, waitMs) => this.#tell({ type: 'retrying', segment, failure, waitMs }),
+      acknowledged: (sent, receipt) => this.#acknowledged(sent, receipt),
+      failed: (sent, failure) => this.#failed(sent, failure),
+    });
   }
 
   /** Segments that are not acknowledged yet: those on their way, and those that failed and are kept. */
@@ -74,7 +76,7 @@ export class SegmentQueue {
 
   /** @throws ParleyFailure PAYLOAD_TOO_LARGE when there is no room: nothing was taken. */
   add(segment: Segment): void {
-    makeRoom([...this.#recordings.values()], segment.data.length, this.#options.mostBytes);
+    makeRoom([...this.#recordings.values()], segment.data.length, this.#mostBytes);
     const recording = this.#recording(segment);
     this.#enter(recording, newEntry(segment));
     this.#kept.put(segment);
@@ -159,14 +161,12 @@ export class SegmentQueue {
 
   /** Tries at once what waits to be tried again: the network is back. */
   wake(): void {
-    this.#woken.abort();
-    this.#woken = new AbortController();
+    this.#deliveries.wake();
   }
 
   /** Sends no more; what the store has stays there. Resolves when the store is left alone. */
   async close(): Promise<void> {
-    this.#closed.abort();
-    this.wake();
+    this.#deliveries.close();
     const failure = new ParleyFailure('UNAVAILABLE', 'The recorder was closed.');
     for (const recording of this.#recordings.values()) recording.abandon(failure);
     await this.#kept.settled;
@@ -185,54 +185,24 @@ export class SegmentQueue {
 
   #enter(recording: Recording, entry: Entry): void {
     recording.entries.set(entry.index, entry);
-    entry.state = { kind: 'waiting' };
-    this.#waiting.push({ recording, entry });
-    this.#next();
-  }
-
-  #next(): void {
-    while (this.#sending < this.#options.parallel && !this.#closed.signal.aborted) {
-      const next = this.#waiting.shift();
-      if (!next) return;
-      this.#sending++;
-      void this.#deliver(next.recording, next.entry).finally(() => {
-        this.#sending--;
-        this.#next();
-      });
-    }
-  }
-
-  async #deliver(recording: Recording, entry: Entry): Promise<void> {
-    entry.state = { kind: 'sending' };
-    const isFinal = failures();
-    for (let tries = 1; entry.segment && !this.#isGone(recording); tries++) {
-      const { segment } = entry;
-      const askedAt = ++this.#clock;
-      const answer = await sendOnce(this.voice, segment, this.#options.tryMs, this.#closed.signal);
-      if (this.#isGone(recording)) return;
-      if (!(answer instanceof ParleyFailure)) return this.#acknowledged(recording, entry, segment, answer, askedAt);
-      if (isFinal(answer)) return this.#failed(recording, entry, segment, answer);
-      const waitMs = Math.max(backoff(tries - 1), retryAfter(answer));
-      this.#tell({ type: 'retrying', segment, failure: answer, waitMs });
-      await pause(waitMs, this.#woken.signal);
-    }
+    this.#deliveries.add(recording, entry);
   }
 
   #isGone(recording: Recording): boolean {
-    return this.#closed.signal.aborted || this.#recordings.get(nameOf(recording.key)) !== recording;
+    return this.#deliveries.isClosed || this.#recordings.get(nameOf(recording.key)) !== recording;
   }
 
-  #acknowledged(recording: Recording, entry: Entry, sent: Segment, receipt: SegmentReceipt, askedAt: number): void {
-    const again = recording.acknowledge(entry, receipt, { at: ++this.#clock, askedAt });
+  #acknowledged({ recording, entry, segment, askedAt }: Sent, receipt: SegmentReceipt): void {
+    const again = recording.acknowledge(entry, receipt, { at: this.#deliveries.tick(), askedAt });
     // It became the last one while it was on its way, or was sent as such and is not stored as such.
-    if (entry.segment !== sent) again.push(entry);
+    if (entry.segment !== segment) again.push(entry);
     for (const each of again) this.#enter(recording, each);
     this.#tidy(recording);
-    this.#tell({ type: 'acknowledged', segment: sent, receipt });
+    this.#tell({ type: 'acknowledged', segment, receipt });
     recording.settle();
   }
 
-  #failed(recording: Recording, entry: Entry, segment: Segment, failure: ParleyFailure): void {
+  #failed({ recording, entry, segment }: Sent, failure: ParleyFailure): void {
     const isKept = !isNever(failure);
     entry.state = { kind: 'failed', failure, isKept };
     if (!isKept) {

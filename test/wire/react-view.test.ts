@@ -1,5 +1,6 @@
-import type { ConversationView, ViewState } from '@parley/client/conversation-view';
+import type { ConversationView } from '@parley/client/conversation-view';
 import type { Live } from '@parley/client/live';
+import type { ViewState } from '@parley/client/view-state';
 import { viewsOf } from '@parley/client/views';
 import { textOf as textIn } from '@parley/shared/message';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -46,28 +47,31 @@ const texts = ({ data }: ViewState): string[] => (data?.messages ?? []).map(({ p
 const isAnswered = (count: number) => (state: ViewState) =>
   texts(state).length === count && state.data?.turn === null && state.outgoing.length === 0;
 
-test('what is said is shown at once, and then as it is stored, once', async () => {
-  const parley = await parleyOf(app, 'ann');
-  const { id } = await parley.conversations.create();
-  const view = viewsOf(parley).of(id);
-  const values = look(view);
-  expect(view.get()).toMatchObject({ status: 'pending', data: undefined });
-  await when(view, ({ status }) => status === 'success');
-  const hold = gate();
-  app.provider.script(answer('One. ', hold, 'Two.'));
-  const sent = view.outbox.send('hello');
-  const shown = await when(view, ({ outgoing }) => outgoing.length === 1);
-  expect(shown.outgoing[0]?.parts).toEqual([{ type: 'text', text: 'hello' }]);
-  expect(await sent).toMatchObject({ duplicate: false, turnId: shown.outgoing[0]?.turnId });
-  await when(view, ({ data }) => data?.turn?.bubbles[0] === 'One. ');
-  hold.release();
-  const done = await when(view, isAnswered(2));
-  expect(texts(done)).toEqual(['hello', 'One. Two.']);
-  for (const value of values) {
-    const said = [...texts(value), ...value.outgoing.map(({ parts }) => JSON.stringify(parts))];
-    expect(said.filter((text) => text.includes('hello')).length).toBeLessThanOrEqual(1);
-  }
-});
+test.each(['binary', 'websocket', 'http'] as const)(
+  'over %s what is said is shown at once, and then as it is stored, once',
+  async (transport) => {
+    const parley = await parleyOf(app, 'ann', { transport });
+    const { id } = await parley.conversations.create();
+    const view = viewsOf(parley).of(id);
+    const values = look(view);
+    expect(view.get()).toMatchObject({ status: 'pending', data: undefined });
+    await when(view, ({ status }) => status === 'success');
+    const hold = gate();
+    app.provider.script(answer('One. ', hold, 'Two.'));
+    const sent = view.outbox.send('hello');
+    const shown = await when(view, ({ outgoing }) => outgoing.length === 1);
+    expect(shown.outgoing[0]?.parts).toEqual([{ type: 'text', text: 'hello' }]);
+    expect(await sent).toMatchObject({ duplicate: false, turnId: shown.outgoing[0]?.turnId });
+    await when(view, ({ data }) => data?.turn?.bubbles[0] === 'One. ');
+    hold.release();
+    const done = await when(view, isAnswered(2));
+    expect(texts(done)).toEqual(['hello', 'One. Two.']);
+    for (const value of values) {
+      const said = [...texts(value), ...value.outgoing.map(({ parts }) => JSON.stringify(parts))];
+      expect(said.filter((text) => text.includes('hello')).length).toBeLessThanOrEqual(1);
+    }
+  },
+);
 
 test('all who look share one subscription, which ends with the last of them', async () => {
   const parley = await parleyOf(app, 'ann');
