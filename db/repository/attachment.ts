@@ -154,6 +154,11 @@ export async function listFiles(db: Kysely<Database>, conversationId: string): P
   return rows.map((row) => row.storage_key);
 }
 
+/** Drops an attachment that no message uses; its file is swept. */
+export async function dropAttachment(db: Kysely<Database>, id: string): Promise<void> {
+  await db.deleteFrom('attachments').where('id', '=', id).execute();
+}
+
 /** Drops uploads that no message has used in time. Returns how many. */
 export async function dropUnused(db: Kysely<Database>, limit: number): Promise<number> {
   const { numDeletedRows } = await db

@@ -34,7 +34,7 @@ export async function acceptAtOnce(
       where id = ${conversationId} and tenant_id = ${owner.tenant} and user_id = ${owner.userId}
         and status = 'active' and deleted_at is null
         and not exists (select from turns where id = ${id}) and not ${open('running')} and not ${open('queued')}
-      for update skip locked
+      for no key update skip locked
     ), moved as (
       update conversations
       set last_message_at = ${nextTime}, revision = revision + 1, message_count = message_count + 1,

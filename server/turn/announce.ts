@@ -1,9 +1,13 @@
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
-import type { TurnRow } from '@parley/db/repository/turn';
+import { markAnnounced, type TurnRow } from '@parley/db/repository/turn';
 import type { Event } from '@parley/shared/event';
 import { explain, type Locale } from '@parley/shared/explain';
 import { textOf } from '@parley/shared/message';
 import { isReason, isRetryable } from '@parley/shared/reason';
+import { Encoded } from '../live/encode.ts';
+import { Fenced } from '../live/port.ts';
+import { checkpoint } from './checkpoint.ts';
+import type { TurnPorts } from './ports.ts';
 
 export function saved(row: MessageRow, at: number): Event {
   const message = inEvent(toMessage(row));
@@ -51,4 +55,30 @@ export function ending(turn: TurnRow, message: MessageRow | null, locale: Locale
     events.push({ type: 'turn.failed', ...last, code, message: explain(code, locale), retryable: isRetryable(code) });
   } else events.push({ type: 'turn.interrupted', ...last });
   return events;
+}
+
+/**
+ * Appends the events that end a turn and remembers that they are out. Nothing of the turn can be appended afterwards.
+ * `bubbles`: the answer as it was delivered, for a log that has lost it.
+ */
+export async function announceEnd(
+  ports: Pick<TurnPorts, 'db' | 'log'>,
+  { turn, message }: { turn: TurnRow; message: MessageRow | null },
+  locale: Locale,
+  bubbles: readonly string[] = [],
+): Promise<void> {
+  checkpoint('terminal.before', turn.id);
+  try {
+    await ports.log.append({
+      conversationId: turn.conversation_id,
+      events: ending(turn, message, locale).map((event) => Encoded.of(event)),
+      turn: { id: turn.id, generation: turn.generation, ends: true },
+      bubbles: () => [...bubbles],
+    });
+  } catch (error) {
+    // Somebody else has announced it.
+    if (!(error instanceof Fenced)) throw error;
+  }
+  checkpoint('terminal.after', turn.id);
+  await markAnnounced(ports.db, [turn.id]);
 }

@@ -5,6 +5,7 @@ import { promoteNext, type TurnRow } from '@parley/db/repository/turn';
 import { listStranded, listUnannounced, type TakenOver, takeOver } from '@parley/db/repository/turn-lease';
 import { findProgress } from '@parley/db/repository/turn-progress';
 import { localeOf } from '@parley/shared/explain';
+import { announceEnd } from './announce.ts';
 import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
@@ -92,8 +93,7 @@ export class Takeover {
       this.#runner.claim,
     );
     if (settlement.kind !== 'settled') return;
-    await this.#runner.announce(settlement, localeOf(undefined), delivered);
-    if (settlement.next) this.#runner.start(settlement.next);
+    await this.#runner.conclude(settlement, localeOf(undefined), delivered);
   }
 
   async #promote(conversationId: string): Promise<void> {
@@ -122,7 +122,7 @@ export class Takeover {
 
   async #announce(turn: TurnRow): Promise<void> {
     const message = turn.agent_message_id ? await findMessage(this.#ports.db, turn.agent_message_id) : undefined;
-    await this.#runner.announce({ turn, message: message ?? null }, localeOf(undefined));
+    await announceEnd(this.#ports, { turn, message: message ?? null }, localeOf(undefined));
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Checkpoint } from '@parley/server/turn/checkpoint';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault, Replica } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
 import { type Crew, type Sending, startCrew } from './crew.ts';
+import { chains, steps } from './step.ts';
 
 // Properties 1 to 5, at every step of a turn's life: one of two replicas on a shared Redis dies, stops past its lease and
 // comes back, or is asked to leave. Whatever the step, the oracle must find that what clients were told is what is stored.
@@ -12,20 +12,6 @@ import { type Crew, type Sending, startCrew } from './crew.ts';
 // Guards: the turn's primary key under the conversation's lock (accept), the takeover of expired leases, the generation in
 // `endTurn` and in the log's fence, the lease's own clock in the recorder, the record of what was delivered, the repeated
 // announcement of ends.
-
-const steps: readonly Checkpoint[] = [
-  'accept.commit',
-  'accept.committed',
-  'turn.begun',
-  'append.before',
-  'append.after',
-  'delta.first',
-  'settle.before',
-  'settle.commit',
-  'settle.committed',
-  'terminal.before',
-  'terminal.after',
-];
 
 const minutes = (count: number) => String(count * 60_000);
 
@@ -89,7 +75,6 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', (signal) => {
 
 describe('SIGSTOP past the lease', () => {
   // One after the other on one victim, which is as good as new each time that it comes back.
-  const chains = [0, 1, 2].map((chain) => steps.filter((_, i) => i % 3 === chain));
   it.concurrent.each(chains)(
     'at %s, %s, %s … loses nothing and tells nothing twice',
     { timeout: 90_000 },

@@ -1,26 +1,12 @@
-import type { Checkpoint } from '@parley/server/turn/checkpoint';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { type Crew, startCrew } from './crew.ts';
+import { chains, steps } from './step.ts';
 
 // Properties 1 to 5 with one replica, whose event log is its own memory: killed at every step of a turn, its successor finds
 // only what is in Postgres. Guards: the record of what is about to be delivered (`progress`, awaited before delivery), the
 // gap that a subscriber takes in the successor's log, the repeated announcement of ends.
-
-const steps: readonly Checkpoint[] = [
-  'accept.commit',
-  'accept.committed',
-  'turn.begun',
-  'append.before',
-  'append.after',
-  'delta.first',
-  'settle.before',
-  'settle.commit',
-  'settle.committed',
-  'terminal.before',
-  'terminal.after',
-];
 
 async function withCrew(test: (crew: Crew) => Promise<void>, leaseMs = 1_000): Promise<void> {
   const crew = await startCrew({ leaseMs });
@@ -33,7 +19,6 @@ async function withCrew(test: (crew: Crew) => Promise<void>, leaseMs = 1_000): P
 
 describe('one replica', () => {
   // Each successor is the next one to be killed.
-  const chains = [0, 1, 2].map((chain) => steps.filter((_, i) => i % 3 === chain));
   it.concurrent.each(chains)(
     'killed at %s, %s, %s … has a successor that loses nothing',
     { timeout: 90_000 },

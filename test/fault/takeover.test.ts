@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { answer, gate, refusal } from '../support/provider.ts';
+import { startRedis } from '../support/redis.ts';
 import type { Fault, Replica } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
 import { type Crew, startCrew } from './crew.ts';
@@ -87,6 +88,42 @@ describe('an owner that wakes up in the middle of an append', () => {
     await Promise.all(watchers.map((watcher) => watcher.end(message.turnId)));
     await crew.judge([conversationId]);
     await second.kill();
+  });
+});
+
+describe('an owner that wakes up while Redis is away', () => {
+  // Guard: the lease's own clock in the recorder. Nothing else stops words that add nothing to the text: the log that would
+  // refuse them cannot be reached, and there is no progress to record.
+  it('says nothing more', { timeout: 60_000 }, async () => {
+    const redis = await startRedis();
+    const crew = await startCrew({ redisUrl: redis.url });
+    try {
+      const first = await crew.start();
+      const second = await crew.start();
+      const conversationId = await crew.conversation(second);
+      const near = await crew.watch(conversationId, [first, second]);
+      const far = await crew.watch(conversationId, [second]);
+      const hold = gate();
+      crew.provider.script(answer('Not a whole sentence', hold));
+      const message = crew.message(conversationId);
+      await message.to(first);
+      await near.find(({ type }) => type === 'agent.delta');
+      first.signal('SIGSTOP');
+      expect((await far.end(message.turnId)).type).toBe('turn.failed');
+      redis.kill('SIGSTOP');
+      // The answer's end makes a sentence of what was said.
+      hold.release();
+      await crew.provider.requests[0]?.ended;
+      first.signal('SIGCONT');
+      expect(await first.terminate()).toBe(0);
+      redis.kill('SIGCONT');
+      expect((await near.end(message.turnId)).type).toBe('turn.failed');
+      expect(near.events.map(({ data }) => data.type)).not.toContain('agent.text');
+      await crew.judge();
+    } finally {
+      await crew.stop();
+      await redis.stop();
+    }
   });
 });
 

@@ -5,6 +5,7 @@ import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
 import { failureOf, reasonOf, type SocketClient } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
+import { said, text } from './turn-talk.ts';
 
 let app: App;
 let ada: SocketClient;
@@ -13,12 +14,6 @@ beforeAll(async () => {
   ada = await app.trpc('ada');
 });
 afterAll(() => app.stop());
-
-const text = (words: string) => [{ type: 'text' as const, text: words }];
-const textsOf = async (conversationId: string) => {
-  const { items } = await ada.conversations.messages.query({ conversationId });
-  return items.map(({ parts }) => parts.map((part) => (part.type === 'text' ? part.text : part.type)).join('|'));
-};
 
 /** A conversation whose turn has said `Begun.` and is held until released. */
 async function busy() {
@@ -40,7 +35,7 @@ describe('onBusy', () => {
     expect(await reasonOf(ada.turns.ask.mutate({ conversationId, parts: text('third') }))).toBe('TURN_IN_PROGRESS');
     held.release();
     await watched.end(turnId);
-    expect(await textsOf(conversationId)).toEqual(['first', 'Begun. Done.']);
+    expect(await said(ada, conversationId)).toEqual(['human: first', 'agent: Begun. Done.']);
     expect((await ada.turns.ask.mutate({ conversationId, parts: text('second') })).turn.status).toBe('completed');
   });
 
@@ -48,7 +43,12 @@ describe('onBusy', () => {
     const { conversationId, turnId, watched } = await busy();
     const sent = await ada.turns.send.mutate({ conversationId, parts: text('second'), onBusy: 'interrupt' });
     await watched.end(sent.turnId);
-    expect(await textsOf(conversationId)).toEqual(['first', 'Begun.', 'second', 'You said: second. 1 2 3']);
+    expect(await said(ada, conversationId)).toEqual([
+      'human: first',
+      'agent: Begun.',
+      'human: second',
+      'agent: You said: second. 1 2 3',
+    ]);
     const types = watched.seen.map(({ data }): [EventType, boolean] => [
       data.type,
       'turnId' in data && data.turnId === turnId,
@@ -80,10 +80,10 @@ describe('onBusy', () => {
     expect(ninth).toMatchObject({ reason: 'TURN_IN_PROGRESS', details: { limit: 8 } });
     held.release();
     for (const turnId of waiting) expect((await watched.end(turnId)).type).toBe('turn.completed');
-    expect(await textsOf(conversationId)).toEqual([
-      'first',
-      'Begun. Done.',
-      ...waiting.flatMap((_, i) => [`q${i + 1}`, `You said: q${i + 1}. 1 2 3`]),
+    expect(await said(ada, conversationId)).toEqual([
+      'human: first',
+      'agent: Begun. Done.',
+      ...waiting.flatMap((_, i) => [`human: q${i + 1}`, `agent: You said: q${i + 1}. 1 2 3`]),
     ]);
     // One turn at a time: each begins after the one before it has ended, and its message is saved right then.
     const borders = watched.types.filter((type) => type === 'turn.started' || type === 'turn.completed');
@@ -176,7 +176,7 @@ describe('turns.interrupt', () => {
     await app.provider.request(requests);
     expect(await ada.turns.interrupt.mutate({ conversationId, turnId })).toEqual({ interrupted: true });
     expect(await watched.end(turnId)).not.toHaveProperty('messageId');
-    expect(await textsOf(conversationId)).toEqual(['wait']);
+    expect(await said(ada, conversationId)).toEqual(['human: wait']);
     expect(await app.provider.requests.at(-1)?.ended).toBe('aborted');
   });
 

@@ -5,6 +5,7 @@ import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
 import { reasonOf, type SocketClient } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
+import { said, text } from './turn-talk.ts';
 
 let app: App;
 let ada: SocketClient;
@@ -13,12 +14,6 @@ beforeAll(async () => {
   ada = await app.trpc('ada');
 });
 afterAll(() => app.stop());
-
-const text = (words: string) => [{ type: 'text' as const, text: words }];
-const textsOf = async (conversationId: string) => {
-  const { items } = await ada.conversations.messages.query({ conversationId });
-  return items.map(({ role, parts }) => [role, ...parts.map((part) => (part.type === 'text' ? part.text : part.type))]);
-};
 
 describe('turns.send', () => {
   it('answers when the message is committed and before the agent answers', async () => {
@@ -50,10 +45,7 @@ describe('turns.send', () => {
     await watched.first('agent.delta', sent.turnId);
     held.release();
     expect((await watched.end(sent.turnId)).type).toBe('turn.completed');
-    expect(await textsOf(conversationId)).toEqual([
-      ['human', 'hello'],
-      ['agent', 'One two.'],
-    ]);
+    expect(await said(ada, conversationId)).toEqual(['human: hello', 'agent: One two.']);
     expect(await ada.turns.get.query({ turnId: sent.turnId })).toEqual({
       id: sent.turnId,
       conversationId,
@@ -78,10 +70,7 @@ describe('turns.send', () => {
     );
     const again = await ada.turns.ask.mutate({ conversationId, turnId, parts: text(' once ') });
     expect(again.turn.status).toBe('completed');
-    expect(await textsOf(conversationId)).toEqual([
-      ['human', 'once'],
-      ['agent', 'You said: once. 1 2 3'],
-    ]);
+    expect(await said(ada, conversationId)).toEqual(['human: once', 'agent: You said: once. 1 2 3']);
     expect(app.provider.requests.length - before).toBe(1);
   });
 
@@ -97,8 +86,8 @@ describe('turns.send', () => {
     expect(await send({ pageContext: { page: 1 } })).toBe('IDEMPOTENCY_CONFLICT');
     expect(await send({ model: 'echo:2' })).toBe('IDEMPOTENCY_CONFLICT');
     expect(await send({ speak: true })).toBe('IDEMPOTENCY_CONFLICT');
-    expect(await textsOf(conversationId)).toHaveLength(2);
-    expect(await textsOf(other)).toEqual([]);
+    expect(await said(ada, conversationId)).toHaveLength(2);
+    expect(await said(ada, other)).toEqual([]);
   });
 
   it('takes the same page with its keys in another order for the same send', async () => {
@@ -147,7 +136,7 @@ describe('turns.send', () => {
     const attachmentId = newId();
     const parts = [...text('see'), { type: 'attachment' as const, attachmentId }];
     expect(await reasonOf(ada.turns.send.mutate({ conversationId, parts }))).toBe('NOT_FOUND');
-    expect(await textsOf(conversationId)).toEqual([]);
+    expect(await said(ada, conversationId)).toEqual([]);
   });
 });
 
