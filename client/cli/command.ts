@@ -12,7 +12,7 @@ export interface Command {
 
 /** All that there is to say of how a command is used. */
 export function helpOf({ help, exits }: Command): string {
-  const { done = 'done', failed = 'it failed; standard error says why' } = exits ?? {};
+  const { done = 'done', failed = 'failed, standard error says why' } = exits ?? {};
   return `${help}\n\nexit codes: 0 ${done}; 1 ${failed}; 2 the words make no sense`;
 }
 

@@ -4,6 +4,7 @@ import { chat } from './chat.ts';
 import { type Command, CommandFailure, helpOf, UsageError } from './command.ts';
 import { exportCommand } from './export.ts';
 import { list } from './list.ts';
+import { listen } from './listen.ts';
 import { load } from './load.ts';
 import { redact } from './redact.ts';
 import { replay } from './replay.ts';
@@ -15,6 +16,7 @@ import { watch } from './watch.ts';
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['chat', chat],
   ['say', say],
+  ['listen', listen],
   ['watch', watch],
   ['list', list],
   ['export', exportCommand],

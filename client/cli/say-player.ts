@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { isOnPath } from './on-path.ts';
 
 /** Programs that play a WAV file, the first that is there. */
 const programs: readonly (readonly [string, ...string[]])[] = [
@@ -40,15 +40,4 @@ export function findPlayer(): SoundPlayer | undefined {
       }
     },
   };
-}
-
-function isOnPath(name: string): boolean {
-  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => {
-    try {
-      accessSync(path.join(folder, name), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
 }

@@ -224,6 +224,25 @@ test('a token that is not good is said in one line, and not shown', async () => 
   expect(run.stderr).toMatch(/^parley: .*\(UNAUTHENTICATED, trace \w{32}\)\n$/);
 });
 
+test('a credential that lands among the wrong words is not shown', async () => {
+  const token = await app.token('ann');
+  const wrong: [string[], number][] = [
+    [['list', token], 2],
+    [['list', `--${token}`], 2],
+    [[token], 2],
+    [['list', '--url', token], 2],
+    [['list', '--url', `http://ann:${token}@127.0.0.1:1`], 1],
+    [['say', `${token}.pk_abc_otherOwnKey`], 2],
+  ];
+  for (const [args, code] of wrong) {
+    const run = await result(cli(args, { env: { PARLEY_TOKEN: 'pk_id_veryOwnKey' } }));
+    expect([args, run.code]).toEqual([args, code]);
+    expect(run.stdout + run.stderr).not.toContain(token.slice(0, 60));
+    expect(run.stdout + run.stderr).not.toContain(token.split('.')[2]);
+    expect(run.stdout + run.stderr).not.toContain('OwnKey');
+  }
+});
+
 test('words that make no sense are usage errors, and say why', async () => {
   const wrong: [string[], string][] = [
     [[], 'usage: npm run parley'],
@@ -237,6 +256,13 @@ test('words that make no sense are usage errors, and say why', async () => {
     [['watch'], 'CONVERSATION is missing'],
     [['list', '--limit', '0'], '--limit is a number from 1 to 100'],
     [['token'], '--user is missing'],
+    [['replay'], 'FILE is missing'],
+    [['replay', 'a.json', '--timeout', '0'], '--timeout is a whole number from 1 to 3600'],
+    [['load', '--users', '2001'], '--users is a whole number from 1 to 2000'],
+    [['load', '--rate', 'much'], '--rate is turns a second, or max'],
+    [['load', '--segments', '2'], '--segments needs --voice'],
+    [['listen', '--pause', '1'], '--pause is a whole number from 100 to 10000'],
+    [['listen', '--fast', '--no-barge-in'], '--fast has no barge-in'],
   ];
   await Promise.all(
     wrong.map(async ([args, message]) => {
@@ -249,10 +275,11 @@ test('words that make no sense are usage errors, and say why', async () => {
 });
 
 test('every command says how it is used', async () => {
-  const names = ['chat', 'watch', 'list', 'export', 'token'];
+  const names = ['chat', 'say', 'listen', 'watch', 'list', 'export', 'replay', 'load', 'upload', 'token'];
   const runs = await Promise.all([[], ...names.map((name) => [name])].map((name) => result(cli([...name, '--help']))));
   for (const [i, run] of runs.entries()) {
     expect([run.code, run.stderr]).toEqual([0, '']);
     expect(run.stdout).toContain(`usage: npm run parley -- ${names[i - 1] ?? '<command>'}`);
+    expect(run.stdout).toMatch(/^exit codes: 0 .*; 1 .*; 2 the words make no sense$/m);
   }
 });
