@@ -24,8 +24,8 @@ export interface WindowOptions {
   user?: string;
   /** Where the server is reached; its own address. */
   url?: string;
-  /** What runs in each page before its own scripts. */
-  init?: string;
+  /** What has to be there before the page is, such as scripts that run before its own. */
+  prepare?: (context: BrowserContext) => Promise<void>;
   /** The cookies, stores and settings to be in; new ones otherwise, and then the options above hold. */
   context?: BrowserContext;
 }
@@ -75,13 +75,13 @@ export async function openConsole(options: ConsoleOptions = {}): Promise<OpenCon
 
 async function openWindow(app: App, browser: Browser, complaints: string[], window: WindowOptions): Promise<Page> {
   const { locale = 'en-US', colorScheme = 'light', viewport = { width: 1280, height: 860 } } = window;
-  const { user = 'ada', url = app.url, init } = window;
+  const { user = 'ada', url = app.url, prepare } = window;
   const context = window.context ?? (await browser.newContext({ locale, colorScheme, viewport }));
+  await prepare?.(context);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
   page.on('pageerror', (error) => void complaints.push(error.message));
-  if (init !== undefined) await page.addInitScript(init);
   await page.goto(url);
   await signIn(page, await app.token(user));
   return page;
