@@ -9,8 +9,13 @@ import type { TurnTrace } from './trace.ts';
 const ahead = 3;
 /** Bytes that may wait behind the sentence which is being sent. */
 const mostBuffered = 2 * 1024 * 1024;
-/** Bytes of one event: half a second at 16 kHz, so that playing can start and stop quickly. */
-const chunkBytes = 16 * 1024;
+/**
+ * Bytes of one event: half a second at 24 kHz, so that playing can start and stop quickly. The last one of a sentence is up to
+ * twice as long: what is around an event is some 400 bytes, which are not to cost more than 3 in a hundred.
+ */
+const chunkBytes = 24 * 1024;
+/** Of an answer's first sound this much goes out at once, without waiting for more: a tenth of a second. */
+const firstBytes = 4 * 1024;
 /** Sentences that may wait to be spoken; text never waits for speech. */
 const mostWaiting = 2_000;
 const sentenceMs = 60_000;
@@ -60,6 +65,7 @@ export class Speaker {
   #buffered = 0;
   #room: (() => void)[] = [];
   #ended = false;
+  #isHeard = false;
   #wakeSender: () => void = () => undefined;
   #sent: Promise<void> | undefined;
   #startedAt: number | undefined;
@@ -194,41 +200,43 @@ export class Speaker {
     }
   }
 
-  /** One chunk is held back until it is known whether it is the last. */
+  /** What may be the sentence's end is held back until that is known; the first sound of an answer is not. */
   async #sendJob(job: Job): Promise<void> {
     let chunk = 0;
-    let held: Uint8Array | undefined;
+    let held: Uint8Array = new Uint8Array();
     for (;;) {
       if (this.#signal.aborted) return;
       const piece = job.pieces.shift();
       if (piece) {
         this.#buffered -= piece.length;
         this.#makeRoom();
-        for (let at = 0; at < piece.length; at += chunkBytes) {
-          if (held) await this.#audio(job, chunk++, held, false);
+        held = held.length === 0 ? piece : Buffer.concat([held, piece]);
+        for (; held.length >= 2 * chunkBytes; held = held.subarray(chunkBytes)) {
+          await this.#audio(job, chunk++, held.subarray(0, chunkBytes), false);
           if (this.#signal.aborted) return;
-          held = piece.subarray(at, at + chunkBytes);
         }
-        continue;
-      }
-      if (job.state === 'done') {
-        await this.#audio(job, chunk, held ?? new Uint8Array(), true);
+      } else if (job.state === 'done') {
+        await this.#audio(job, chunk, held, true);
         return;
-      }
-      if (job.state === 'failed') {
-        if (held) await this.#audio(job, chunk, held, true);
+      } else if (job.state === 'failed') {
+        if (held.length > 0 || chunk > 0) await this.#audio(job, chunk, held, true);
         await this.#push({ type: 'agent.audioFailed', sentence: job.sentence, reason: job.reason });
         return;
+      } else if (!this.#isHeard && held.length >= firstBytes) {
+        await this.#audio(job, chunk++, held, false);
+        held = new Uint8Array();
+      } else {
+        await new Promise<void>((resolve) => {
+          job.wake = resolve;
+        });
       }
-      await new Promise<void>((resolve) => {
-        job.wake = resolve;
-      });
     }
   }
 
   async #audio(job: Job, chunk: number, data: Uint8Array, last: boolean): Promise<void> {
     const { sampleRate } = this.#options.synthesizer;
     if (data.length > 0) this.#options.onAudio();
+    this.#isHeard ||= data.length > 0;
     if (this.#options.keep) this.#kept.push(data);
     const spoken = this.sentences[this.#sending];
     if (spoken) spoken.ms += (data.length / 2 / sampleRate) * 1000;

@@ -91,7 +91,7 @@ export class Subscriber {
   }
 }
 
-function requestOf({ kind, path, token }: Connection): string {
+export function requestOf({ kind, path, token }: Connection): string {
   const lines = [`GET ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...(token ? [`Authorization: Bearer ${token}`] : [])];
   if (kind === 'sse') lines.push('Accept: text/event-stream');
   else
@@ -105,7 +105,7 @@ function requestOf({ kind, path, token }: Connection): string {
 }
 
 /** A client's text frame. A mask of zeros leaves the text as it is. */
-function masked(text: string): Buffer {
+export function masked(text: string): Buffer {
   const { length } = Buffer.from(text);
   const header = length < 126 ? Buffer.alloc(6) : Buffer.alloc(8);
   header[0] = 0x81;

@@ -31,23 +31,31 @@ export function stockWay(relay: Relay, topics: readonly string[]): Way {
   return { name: 'stock', relay, topics, connect };
 }
 
+export type Transport = 'json' | 'binary' | 'sse';
+
+/** A subscriber of a conversation. */
+export function connectionOf(
+  transport: Transport,
+  { port, token, conversationId }: { port: number; token: string; conversationId: string },
+): Connection {
+  if (transport === 'sse') {
+    const input = encodeURIComponent(JSON.stringify({ json: { conversationId } }));
+    return { kind: 'sse', port, token, path: `/trpc/conversations.events?input=${input}` };
+  }
+  const message = subscribe('conversations.events', { conversationId });
+  return { kind: 'ws', port, token, path: transport === 'binary' ? '/trpc/binary' : '/trpc', message };
+}
+
 /** Parley's server, with a conversation of the listener's for each topic. */
 export async function parleyWay(
   stage: Stage,
   relay: Relay,
-  options: { name: string; transport: 'json' | 'binary' | 'sse'; topics: number },
+  options: { name: string; transport: Transport; topics: number },
 ): Promise<Way> {
   const { name, transport } = options;
   const { port } = relay;
   const token = await stage.token('listener');
-  const connect = (conversationId: string): Connection => {
-    if (transport === 'sse') {
-      const input = encodeURIComponent(JSON.stringify({ json: { conversationId } }));
-      return { kind: 'sse', port, token, path: `/trpc/conversations.events?input=${input}` };
-    }
-    const message = subscribe('conversations.events', { conversationId });
-    return { kind: 'ws', port, token, path: transport === 'binary' ? '/trpc/binary' : '/trpc', message };
-  };
+  const connect = (conversationId: string) => connectionOf(transport, { port, token, conversationId });
   return { name, relay, topics: await stage.conversations('listener', options.topics), connect };
 }
 
