@@ -6,8 +6,9 @@ import type { Replica } from '../support/replica.ts';
 import { type Crew, startCrew } from './crew.ts';
 import type { Watcher } from './watcher.ts';
 
-// Property 7: what happens to Redis happens to no conversation. Guards: the log that goes on in its replica's memory while
-// Redis is away, the epoch that tells of it afterwards, the time limits on every command.
+// Property 7: what happens to Redis happens to no conversation. Each test names the guards without which it fails. Of time
+// limits there are two, the log's and the connection's, and either is enough here; that a renewed subscription counts as a
+// loss, and that others catch up within two seconds, is tested on the log itself, in test/suite/live-redis-fault.test.ts.
 
 let redis: RedisProcess;
 let crew: Crew;
@@ -54,13 +55,15 @@ async function command(...words: string[]): Promise<void> {
 }
 
 describe('Redis', () => {
-  it('flushed in mid-answer: subscribers of both replicas end equal to Postgres', async () => {
+  it('flushed in mid-answer: subscribers of both replicas end equal to Postgres (guard: who sees a new epoch reads it)', async () => {
     await turnWith(() => command('FLUSHALL'));
     await turn(far, 'after it');
     await crew.judge();
   });
 
-  it('killed in mid-answer, and back without its data: the same', { timeout: 60_000 }, async () => {
+  it('killed in mid-answer, and back without its data: the same (guard: what went on in memory is begun anew in Redis)', {
+    timeout: 60_000,
+  }, async () => {
     await turnWith(async () => {
       redis.kill('SIGKILL');
       await redis.exited;
@@ -71,7 +74,7 @@ describe('Redis', () => {
     await crew.judge();
   });
 
-  it('silent: sends answer within a second and their own replica streams on; the other one catches up', {
+  it('silent: sends answer within a second, their own replica streams on, the other one catches up (guards: time limits; the log in memory)', {
     timeout: 60_000,
   }, async () => {
     const [own, other] = watchers;
@@ -99,7 +102,9 @@ describe('Redis', () => {
     await crew.judge();
   });
 
-  it('that freezes and thaws again and again loses nothing', { timeout: 60_000 }, async () => {
+  it('that freezes and thaws again and again loses nothing (guards: the log in memory, begun anew in Redis)', {
+    timeout: 60_000,
+  }, async () => {
     let over = false;
     const weather = (async () => {
       while (!over) {
