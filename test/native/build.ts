@@ -13,6 +13,8 @@ const fromApp = createRequire(join(app, 'package.json'));
 export interface Bundles {
   /** The client without React Native, minified. */
   core: string;
+  /** What Metro and React Native put into every bundle, minified. */
+  nothing: string;
   /** React Native's own globals. */
   environment: string;
   /** The example app, with React Native and Expo. */
@@ -23,13 +25,19 @@ export interface Bundles {
 export async function build(folder: string): Promise<Bundles> {
   const entries = {
     'core.min': join(import.meta.dirname, 'core.ts'),
+    'nothing.min': join(import.meta.dirname, 'nothing.ts'),
     environment: join(dirname(fromApp.resolve('react-native/package.json')), 'Libraries/Core/InitializeCore.js'),
     example: join(app, 'index.ts'),
   };
   const words = Object.entries(entries).map(([name, entry]) => `${name}=${entry}`);
   await run(process.execPath, [join(import.meta.dirname, 'bundle.mjs'), folder, ...words], { cwd: root });
   const file = (name: keyof typeof entries): string => join(folder, `${name}.js`);
-  return { core: file('core.min'), environment: file('environment'), example: file('example') };
+  return {
+    core: file('core.min'),
+    nothing: file('nothing.min'),
+    environment: file('environment'),
+    example: file('example'),
+  };
 }
 
 const compilers: Partial<Record<NodeJS.Platform, string>> = {

@@ -1,9 +1,10 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
 // node bundle.mjs FOLDER NAME=ENTRY… : bundles each entry for Android with Metro as React Native sets it up, for production,
-// into FOLDER/NAME.js. A name that ends in `.min` is minified for any engine; the others
-// are as they are handed to Hermes' compiler, which needs no minifying. No watcher, no network, no cache outside of FOLDER.
+// into FOLDER/NAME.js. They are what is handed to Hermes'
+// compiler, which needs no minifying; one whose name ends in `.min` is minified all the same, by Metro's own minifier. No watcher, no network, no cache outside of FOLDER.
 const [folder, ...entries] = process.argv.slice(2);
 const root = path.resolve(import.meta.dirname, '../..');
 const app = path.join(root, 'client/expo');
@@ -31,16 +32,21 @@ const config = mergeConfig(getDefaultConfig(app), {
   },
 });
 
+const minify = from(
+  '@react-native/metro-config',
+  'metro-config',
+  'metro',
+  'metro-transform-worker',
+)(config.transformer.minifierPath);
+
 for (const each of entries) {
   const at = each.indexOf('=');
-  const name = each.slice(0, at);
-  const minify = name.endsWith('.min');
-  await runBuild(config, {
-    entry: path.resolve(each.slice(at + 1)),
-    out: path.join(folder, name),
-    platform: 'android',
-    dev: false,
-    minify,
-    unstable_transformProfile: minify ? 'default' : 'hermes-stable',
-  });
+  const out = path.join(folder, `${each.slice(0, at)}.js`);
+  const entry = path.resolve(each.slice(at + 1));
+  const profile = { unstable_transformProfile: 'hermes-stable' };
+  await runBuild(config, { entry, out, platform: 'android', dev: false, minify: false, ...profile });
+  if (!out.endsWith('.min.js')) continue;
+  const code = await readFile(out, 'utf8');
+  const least = await minify({ code, config: config.transformer.minifierConfig, filename: out, reserved: [] });
+  await writeFile(out, least.code);
 }

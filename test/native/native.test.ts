@@ -1,4 +1,4 @@
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ParleyOptions } from '@parley/client/connect';
@@ -23,6 +23,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a bundle of', () => {
+  test('the client, with recorder and player, and without what React Native brings, is small', async () => {
+    const [core, nothing] = await Promise.all([stat(bundles.core), stat(bundles.nothing)]);
+    expect(core.size - nothing.size).toBeLessThanOrEqual(120_000);
+  });
+
   const hermesc = compiler();
   if (!hermesc) console.error('No Hermes compiler for this platform: the bundles are not compiled to bytecode.');
   test.skipIf(!hermesc).each(['core', 'example'] as const)('the %s is compiled by Hermes', async (name) => {

@@ -1,0 +1,2 @@
+// A program that does nothing, to see how large that is.
+export {};
