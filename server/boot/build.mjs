@@ -76,8 +76,9 @@ function list(directory) {
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .flatMap((entry) => {
       const file = path.join(directory, entry.name);
-      if (entry.isDirectory()) return others.has(entry.name) || entry.name.startsWith('.') ? [] : list(file);
-      return entry.name.endsWith('.test.ts') ? [] : [file];
+      if (others.has(entry.name) || entry.name.startsWith('.')) return [];
+      if (entry.isDirectory()) return list(file);
+      return entry.isFile() && !entry.name.endsWith('.test.ts') ? [file] : [];
     });
 }
 

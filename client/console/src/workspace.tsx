@@ -43,7 +43,7 @@ export function Workspace({ onLeave }: { onLeave: (failure?: SignInFailure) => v
       {route.page === 'conversation' ? (
         <ConversationPage key={route.id} id={route.id} onExpired={expired} />
       ) : (
-        <main id="main" className="main">
+        <main id="main" tabIndex={-1} className="main">
           <Banner />
           <div className="home">
             <Mark size={56} />

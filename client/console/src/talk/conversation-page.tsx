@@ -77,7 +77,7 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
   }
   return (
     <>
-      <main id="main" className="main" aria-busy={status === 'pending'}>
+      <main id="main" tabIndex={-1} className="main" aria-busy={status === 'pending'}>
         <Header conversation={conversation} />
         <Banner />
         <MessageLog
@@ -104,7 +104,7 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
 function Gone({ text, onRetry }: { text: string; onRetry?: () => void }) {
   const { talk } = useStrings();
   return (
-    <main id="main" className="main">
+    <main id="main" tabIndex={-1} className="main">
       <Banner />
       <div className="home" role="alert">
         <p>{text}</p>

@@ -8,6 +8,8 @@ import type { Row } from './rows.ts';
 
 /** Pixels from the end within which the log follows what comes. */
 const nearPx = 96;
+/** Pixels that a way to the newest messages is glided over. */
+const glidePx = 4_000;
 /** Rows before the first that is shown at which the page before is loaded. */
 const earlyRows = 12;
 
@@ -29,9 +31,12 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => estimate(rows[index]),
+    estimateSize: (index) => {
+      const row = rows[index];
+      return row?.type === 'message' ? row.height : 72;
+    },
     getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
-    overscan: 6,
+    overscan: 4,
     anchorTo: 'end',
     followOnAppend: true,
     scrollEndThreshold: nearPx,
@@ -54,6 +59,9 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
   }, [first, hasPreviousPage, isFetchingPreviousPage, previousPageError, fetchPreviousPage]);
 
   const isAway = isFilled && virtualizer.getDistanceFromEnd() > 3 * nearPx;
+  // Gliding over thousands of messages would lay out each of them.
+  const toLatest = (): void =>
+    virtualizer.scrollToEnd({ behavior: virtualizer.getDistanceFromEnd() < glidePx ? 'smooth' : 'auto' });
   const { speaking, discard } = conversation;
   const { mutate: retry } = conversation.retry;
   const { mutate: resend } = conversation.resend;
@@ -100,11 +108,7 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
       </div>
       {isAway && (
         <div className="bottom-edge">
-          <button
-            type="button"
-            className="button small to-latest"
-            onClick={() => virtualizer.scrollToEnd({ behavior: 'smooth' })}
-          >
+          <button type="button" className="button small to-latest" onClick={toLatest}>
             <Icon name="down" size={16} />
             {talk.latest}
           </button>
@@ -117,13 +121,4 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
 function turnOf(row: Row): string | undefined {
   if (row.type === 'turn') return row.turn.id;
   return row.type === 'message' && row.message.role === 'agent' ? row.message.turnId : undefined;
-}
-
-/** Before it is measured: about how high it will be, in pixels. */
-function estimate(row: Row | undefined): number {
-  if (row?.type !== 'message') return 72;
-  let height = 56;
-  for (const part of row.message.parts)
-    height += part.type === 'text' ? Math.ceil(part.text.length / 80) * 26 + 12 : part.kind === 'image' ? 200 : 56;
-  return height;
 }

@@ -24,17 +24,19 @@ export interface RowViewProps {
 
 export const RowView = memo(function RowView({ row, isLast, spoken, sentences, actions }: RowViewProps) {
   switch (row.type) {
-    case 'message': {
-      const { message } = row;
+    case 'message':
+    case 'turn': {
+      const message = row.type === 'message' ? row.message : undefined;
+      // In one place whether it comes in or is stored: what is shown of it is not made anew when it has ended.
       return (
         <>
-          {row.isNewDay && <Day at={message.createdAt} />}
-          {message.role === 'human' ? (
+          {row.type === 'message' && row.isNewDay && <Day at={row.message.createdAt} />}
+          {message?.role === 'human' ? (
             <HumanMessage message={message} />
           ) : (
             <AgentMessage
-              answer={message}
-              turnId={message.turnId}
+              answer={row.type === 'message' ? row.message : row.turn}
+              turnId={row.type === 'message' ? row.message.turnId : row.turn.id}
               isLast={isLast}
               spoken={spoken}
               sentences={sentences}
@@ -44,17 +46,6 @@ export const RowView = memo(function RowView({ row, isLast, spoken, sentences, a
         </>
       );
     }
-    case 'turn':
-      return (
-        <AgentMessage
-          answer={row.turn}
-          turnId={row.turn.id}
-          isLast={isLast}
-          spoken={spoken}
-          sentences={sentences}
-          onRetry={actions.retry}
-        />
-      );
     case 'outgoing':
       return <OutgoingMessage outgoing={row.outgoing} onResend={actions.resend} onDiscard={actions.discard} />;
     case 'transcript':

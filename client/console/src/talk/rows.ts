@@ -1,11 +1,17 @@
 import type { Outgoing } from '@parley/client/react';
 import type { MessageInEvent } from '@parley/shared/message';
 import type { ConversationState, Outcome, RunningTurn, Transcript } from '@parley/shared/state';
-import { isSameDay } from '../ui/clock.ts';
+import { startOfDay } from '../ui/clock.ts';
 
 /** One thing in the log. Keys stay when what is shown of a turn changes from coming in to stored. */
 export type Row = { readonly key: string } & (
-  | { readonly type: 'message'; readonly message: MessageInEvent; readonly isNewDay: boolean }
+  | {
+      readonly type: 'message';
+      readonly message: MessageInEvent;
+      readonly isNewDay: boolean;
+      /** Before it is measured: about how high it will be, in pixels. */
+      readonly height: number;
+    }
   /** What is said, before it is stored. */
   | { readonly type: 'outgoing'; readonly outgoing: Outgoing }
   | { readonly type: 'transcript'; readonly transcript: Transcript }
@@ -16,15 +22,41 @@ export type Row = { readonly key: string } & (
   | { readonly type: 'failure'; readonly outcome: Extract<Outcome, { status: 'failed' }> }
 );
 
+type MessageRow = Extract<Row, { type: 'message' }>;
+
+/** A message's row stays the same object, so that of thousands only those are looked at again that are new. */
+const known = new WeakMap<MessageInEvent, MessageRow>();
+const days = new WeakMap<MessageInEvent, number>();
+
 export function messageRows(messages: readonly MessageInEvent[]): Row[] {
   const keys = new Set<string>();
-  return messages.map((message, index) => {
-    const before = messages[index - 1];
+  let lastDay: number | undefined;
+  return messages.map((message) => {
     const usual = keyOf(message.turnId, message.role);
     const key = keys.has(usual) ? message.id : usual;
     keys.add(key);
-    return { key, type: 'message', message, isNewDay: !before || !isSameDay(before.createdAt, message.createdAt) };
+    const day = dayOf(message);
+    const isNewDay = day !== lastDay;
+    lastDay = day;
+    const before = known.get(message);
+    if (before?.key === key && before.isNewDay === isNewDay) return before;
+    const row: MessageRow = { key, type: 'message', message, isNewDay, height: heightOf(message) };
+    known.set(message, row);
+    return row;
   });
+}
+
+function heightOf({ parts }: MessageInEvent): number {
+  let height = 56;
+  for (const part of parts)
+    height += part.type === 'text' ? Math.ceil(part.text.length / 80) * 26 + 12 : part.kind === 'image' ? 200 : 56;
+  return height;
+}
+
+function dayOf(message: MessageInEvent): number {
+  const day = days.get(message) ?? startOfDay(message.createdAt);
+  days.set(message, day);
+  return day;
 }
 
 function keyOf(turnId: string, role: MessageInEvent['role']): string {

@@ -1,10 +1,11 @@
 import { useLanguage, useStrings } from '../strings/language.tsx';
 
-function startOfDay(at: number): number {
+/** Midnight before it, in this place. */
+export function startOfDay(at: number): number {
   return new Date(at).setHours(0, 0, 0, 0);
 }
 
-export function isSameDay(one: number, other: number): boolean {
+function isSameDay(one: number, other: number): boolean {
   return startOfDay(one) === startOfDay(other);
 }
 
