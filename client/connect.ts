@@ -55,6 +55,11 @@ export interface Parley {
     /** One page of them, newest activity first. */
     list(input?: Inputs['list'], options?: { signal?: AbortSignal }): Promise<Page<ConversationData>>;
   };
+  /**
+   * The app is in the foreground again, or the network is another: whether the connection lives is found out within seconds,
+   * and what waits to be tried again is tried at once.
+   */
+  wake(): void;
   /** Ends what is being followed or waited for, and the connection. Turns go on. */
   close(): Promise<void>;
 }
@@ -104,6 +109,10 @@ export function createParley(options: ParleyOptions): Parley {
       },
       list: (input, options) =>
         line.persist((signal) => trpc.conversations.list.query(input, { signal }), options?.signal),
+    },
+    wake() {
+      connection.wake?.();
+      segments.wake();
     },
     async close() {
       await Promise.all([segments.close(), line.close()]);

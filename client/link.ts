@@ -22,6 +22,8 @@ export interface Connection {
    * `generation` has been given up already.
    */
   renew(generation: number): void;
+  /** Finds out within seconds whether the connection lives; absent where each call has one of its own. */
+  wake?(): void;
   close(): Promise<void>;
 }
 

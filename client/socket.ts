@@ -18,6 +18,7 @@ interface Socket {
   /** Nothing new goes over it: it closes with its last call. */
   retire(): void;
   settle(): void;
+  wake(): void;
   close(): Promise<void>;
 }
 
@@ -81,6 +82,7 @@ export function socketConnection(options: ConnectionOptions, isBinary: boolean):
       return generation;
     },
     renew,
+    wake: () => current?.wake(),
     async close() {
       const last = current;
       giveUp();
@@ -184,6 +186,7 @@ function openSocket(
       settle();
     },
     settle,
+    wake: () => watch.probe(client.connection),
     close,
   };
 }

@@ -1,5 +1,7 @@
 /** How long a connection may take to open, in milliseconds. */
 const openMs = 20_000;
+/** How long a server may take to answer when it matters now, in milliseconds. */
+const probeMs = 2_000;
 
 interface Watched {
   state: 'open' | 'closed' | 'connecting';
@@ -20,6 +22,8 @@ export class Watch {
   #state: Watched['state'] | undefined;
   #heard = 0;
   #asked: number | undefined;
+  #probe: ReturnType<typeof setTimeout> | undefined;
+  #answered = false;
 
   constructor(heartbeatMs: number, onDead: (why: string) => void) {
     this.#heartbeatMs = heartbeatMs;
@@ -32,13 +36,32 @@ export class Watch {
 
   stop(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#probe);
     this.#ws?.removeEventListener('message', this.#onMessage);
     this.#ws = undefined;
+  }
+
+  /** The app was asleep, or the network is another: asks at once, and does not wait long. */
+  probe(connection: Watched | null): void {
+    const now = Date.now();
+    this.#look(connection, now);
+    clearTimeout(this.#probe);
+    if (connection?.state === 'connecting') return;
+    if (connection?.state !== 'open') {
+      this.#onDead('The connection is made anew.');
+      return;
+    }
+    connection.ws.send('PING');
+    this.#answered = false;
+    this.#probe = setTimeout(() => {
+      if (!this.#answered) this.#onDead('The server has gone silent.');
+    }, probeMs);
   }
 
   readonly #onMessage = (): void => {
     this.#heard = Date.now();
     this.#asked = undefined;
+    this.#answered = true;
   };
 
   #look(connection: Watched | null, now: number): void {

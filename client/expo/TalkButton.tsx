@@ -21,7 +21,7 @@ export function TalkButton({ conversationId, onTalk }: { conversationId: string;
   };
   const end = useCallback(() => void stop().catch(() => {}), [stop]);
   useForeground({
-    onForeground: useCallback(() => parley.segments.wake(), []),
+    onForeground: useCallback(() => parley.wake(), []),
     onBackground: useCallback(() => {
       if (isRecording) end();
     }, [isRecording, end]),

@@ -2,8 +2,8 @@ import { useEffect } from 'react';
 import { AppState } from 'react-native';
 
 /**
- * In the background a phone stops the app's JavaScript and closes its connections. The client finds out by itself when the
- * app is back, and goes on after the last event; what is left to an app is to end its recording, and to try at once what waits.
+ * In the background a phone stops the app's JavaScript and closes its connections, with a word or without. The client goes on
+ * after the last event when the app is back: `parley.wake()` lets it find out at once. A recording is best ended before.
  */
 export function useForeground({ onForeground, onBackground }: { onForeground(): void; onBackground(): void }): void {
   useEffect(() => {

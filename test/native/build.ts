@@ -54,9 +54,9 @@ export function compiler(): string | undefined {
   return existsSync(file) ? file : undefined;
 }
 
-/** Compiles a bundle to bytecode as a release build does, and gives the file. @throws what the compiler says */
-export async function compile(hermesc: string, bundle: string): Promise<string> {
+/** Compiles a bundle to bytecode, and gives the file. `-O` is a release build, `-O0` quick. @throws what the compiler says */
+export async function compile(hermesc: string, bundle: string, level: '-O' | '-O0'): Promise<string> {
   const out = bundle.replace(/\.js$/, '.hbc');
-  await run(hermesc, ['-w', '-O', '-emit-binary', '-out', out, bundle]);
+  await run(hermesc, ['-w', level, '-emit-binary', '-out', out, bundle]);
   return out;
 }

@@ -30,8 +30,12 @@ describe('a bundle of', () => {
 
   const hermesc = compiler();
   if (!hermesc) console.error('No Hermes compiler for this platform: the bundles are not compiled to bytecode.');
-  test.skipIf(!hermesc).each(['core', 'example'] as const)('the %s is compiled by Hermes', async (name) => {
-    const file = await open(await compile(hermesc ?? '', bundles[name]));
+  const levels = [
+    ['core', '-O'],
+    ['example', '-O0'],
+  ] as const;
+  test.skipIf(!hermesc).each(levels)('the %s is compiled by Hermes with %s', async (name, level) => {
+    const file = await open(await compile(hermesc ?? '', bundles[name], level));
     const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0);
     await file.close();
     // The magic number of Hermes bytecode.
@@ -141,7 +145,7 @@ describe('in React Native', () => {
     },
   };
   test.each(Object.entries(deaths))('a connection lost in the background, which %s, costs no event', async (_, die) => {
-    const { phone, parley } = await startParley({ heartbeatMs: 400 });
+    const { phone, parley } = await startParley();
     const { conversation, truth, seen, over } = await follow(parley);
     const held = gate();
     app.provider.script(answer('Once upon ', 'a time', held, ' there was ', 'a parrot.'));
@@ -155,6 +159,7 @@ describe('in React Native', () => {
     expect(seen.some(({ data }) => data.type === 'turn.completed')).toBe(false);
 
     phone.resume();
+    parley.wake();
     await over;
     expect(before).toBeGreaterThan(0);
     expect(seen.map(({ id }) => id)).toEqual(truth.seen.slice(0, seen.length).map(({ id }) => id));

@@ -251,3 +251,23 @@ test('a server that is replaced is talked to again', async () => {
     await first.stop();
   }
 });
+
+test.each<Transport>(['binary', 'websocket'])(
+  'a dead %s connection is found out soon by who wakes',
+  async (transport) => {
+    const parley = await parleyOf(app, 'ann', { url: proxy.url, transport });
+    const conversation = await parley.conversations.create();
+    const { ready } = conversation.listen({ event() {}, end() {} });
+    await ready;
+    const opened = proxy.accepted;
+    parley.wake();
+    expect(await conversation.send('second').text()).toContain('second');
+    expect(proxy.accepted).toBe(opened);
+
+    proxy.stall();
+    parley.wake();
+    await proxy.connection(opened + 1);
+    proxy.resume();
+    expect(await conversation.send('third').text()).toContain('third');
+  },
+);
