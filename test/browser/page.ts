@@ -46,6 +46,8 @@ export interface OpenConsole {
   page: Page;
   /** What any page complained of: errors that nobody caught, and what the console of the browser was told as an error. */
   complaints: string[];
+  /** Of these the first kind. */
+  errors: string[];
   /** Another signed-in page of the same browser and server. */
   open(options?: WindowOptions): Promise<Page>;
   /** Closes the browser, then the server. */
@@ -58,30 +60,41 @@ export async function openConsole(options: ConsoleOptions = {}): Promise<OpenCon
   await consoleBuilt();
   const app = await startApp({ ...(env && { env }), ...(model !== undefined && { model }) });
   const browser = await openBrowser({ ...(microphone && { microphone }) });
-  const complaints: string[] = [];
-  const open = (window: WindowOptions = {}): Promise<Page> => openWindow(app, browser, complaints, window);
+  const [complaints, errors]: [string[], string[]] = [[], []];
+  const heed = (page: Page): void => {
+    page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
+    page.on('pageerror', ({ message }) => {
+      complaints.push(message);
+      errors.push(message);
+    });
+  };
+  const open = (window: WindowOptions = {}): Promise<Page> => openWindow(app, browser, heed, window);
   const close = async (): Promise<void> => {
     await browser.close();
     await app.stop();
   };
   try {
     const page = await open(options);
-    return { app, browser, context: page.context(), page, complaints, open, close };
+    return { app, browser, context: page.context(), page, complaints, errors, open, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openWindow(app: App, browser: Browser, complaints: string[], window: WindowOptions): Promise<Page> {
+async function openWindow(
+  app: App,
+  browser: Browser,
+  heed: (page: Page) => void,
+  window: WindowOptions,
+): Promise<Page> {
   const { locale = 'en-US', colorScheme = 'light', viewport = { width: 1280, height: 860 } } = window;
   const { user = 'ada', url = app.url, prepare } = window;
   const context = window.context ?? (await browser.newContext({ locale, colorScheme, viewport }));
   await prepare?.(context);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
-  page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
-  page.on('pageerror', (error) => void complaints.push(error.message));
+  heed(page);
   await page.goto(url);
   await signIn(page, await app.token(user));
   return page;
