@@ -25,7 +25,8 @@ export function Sidebar({ current, isCreating, onCreate, onSettings, onExpired }
       <div className="sidebar-head">
         <div className="brand">
           <Mark size={30} />
-          <h1>Parley</h1>
+          {/* The page's own heading is the conversation's title, where there is one. */}
+          {current === undefined ? <h1>Parley</h1> : <p className="brand-name">Parley</p>}
           <button
             type="button"
             className="icon-button"

@@ -4,7 +4,7 @@ export const en: Strings = {
   signIn: {
     lead: 'Talk with your agent, by voice or in writing.',
     local: 'Continue on this computer',
-    localNote: 'You are signed in as yourself. Nothing leaves this machine.',
+    localNote: 'You are signed in as the user of this computer.',
     withToken: 'Use an access token instead',
     token: 'Access token',
     tokenNote: 'It stays in this tab and is forgotten when you close it.',

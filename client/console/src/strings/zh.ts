@@ -4,7 +4,7 @@ export const zh: Strings = {
   signIn: {
     lead: '用语音或文字，与您的智能体对话。',
     local: '在本机上继续',
-    localNote: '以您本人的身份登录，数据不会离开这台电脑。',
+    localNote: '以这台电脑的用户身份登录。',
     withToken: '改用访问令牌',
     token: '访问令牌',
     tokenNote: '令牌只保存在此标签页中，关闭后即清除。',

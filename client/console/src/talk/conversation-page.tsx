@@ -60,7 +60,7 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
   useEffect(() => {
     if (!isBusy) return;
     const onKeyDown = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing) stop(undefined);
+      if (isInterruption(event)) stop(undefined);
     };
     document.addEventListener('keydown', onKeyDown);
     return () => document.removeEventListener('keydown', onKeyDown);
@@ -107,7 +107,7 @@ function Gone({ text, onRetry }: { text: string; onRetry?: () => void }) {
     <main id="main" tabIndex={-1} className="main">
       <Banner />
       <div className="home" role="alert">
-        <p>{text}</p>
+        <h1>{text}</h1>
         {onRetry && (
           <button type="button" className="button primary" onClick={onRetry}>
             {talk.retry}
@@ -119,4 +119,10 @@ function Gone({ text, onRetry }: { text: string; onRetry?: () => void }) {
       </div>
     </main>
   );
+}
+
+/** Escape, where it does not close or clear something that somebody is busy with. */
+function isInterruption({ key, defaultPrevented, isComposing, target }: KeyboardEvent): boolean {
+  if (key !== 'Escape' || defaultPrevented || isComposing || document.querySelector('dialog[open]')) return false;
+  return !(target instanceof HTMLInputElement && target.value !== '');
 }

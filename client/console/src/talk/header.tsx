@@ -36,7 +36,7 @@ export function Header({ conversation }: { conversation: UseConversationResult }
         <Icon name="menu" />
       </button>
       <div className="top-title">
-        <h2 title={title}>{title || list.untitled}</h2>
+        <h1 title={title}>{title || list.untitled}</h1>
       </div>
       {isEnded && <span className="badge">{list.ended}</span>}
       <button

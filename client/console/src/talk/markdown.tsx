@@ -1,4 +1,5 @@
 import { lazy, memo, Suspense } from 'react';
+import { blocksOf } from './blocks.ts';
 
 const MarkdownBlock = lazy(() => import('./markdown-block.tsx'));
 
@@ -20,27 +21,3 @@ export const Markdown = memo(function Markdown({ text }: { text: string }) {
     </div>
   );
 });
-
-/** Splits at blank lines that are neither in fenced code nor before what belongs to a list. */
-export function blocksOf(text: string): string[] {
-  const blocks: string[] = [];
-  let block = '';
-  let fence: string | undefined;
-  let isBlank = false;
-  for (const line of text.split('\n')) {
-    const mark = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1];
-    const isOwn = /^(?!\s|[-*+>|] |\d+[.)] |\[)/.test(line);
-    if (fence === undefined && isBlank && isOwn && line !== '') {
-      blocks.push(block);
-      block = '';
-    }
-    block += block === '' ? line : `\n${line}`;
-    isBlank = line.trim() === '';
-    if (mark !== undefined) {
-      if (fence === undefined) fence = mark;
-      else if (mark.startsWith(fence)) fence = undefined;
-    }
-  }
-  if (block !== '') blocks.push(block);
-  return blocks;
-}

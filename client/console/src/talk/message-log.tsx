@@ -1,6 +1,6 @@
 import type { TurnRecord, UseConversationResult } from '@parley/client/react';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import { useStrings } from '../strings/language.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { type RowActions, RowView } from './row-view.tsx';
@@ -50,6 +50,8 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
   useLayoutEffect(() => {
     if (isFilled) virtualizer.scrollToEnd();
   }, [isFilled, virtualizer]);
+
+  useStayAtEnd(scroller);
 
   const { hasPreviousPage, isFetchingPreviousPage, previousPageError, fetchPreviousPage } = conversation;
   useEffect(() => {
@@ -121,4 +123,25 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
 function turnOf(row: Row): string | undefined {
   if (row.type === 'turn') return row.turn.id;
   return row.type === 'message' && row.message.role === 'agent' ? row.message.turnId : undefined;
+}
+
+/** When what is below the log grows, as while somebody writes a longer message, the end stays in sight. */
+function useStayAtEnd(scroller: RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    let isAtEnd = true;
+    const onScroll = (): void => {
+      isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight <= nearPx;
+    };
+    const observer = new ResizeObserver(() => {
+      if (isAtEnd) element.scrollTop = element.scrollHeight;
+    });
+    element.addEventListener('scroll', onScroll, { passive: true });
+    observer.observe(element);
+    return () => {
+      element.removeEventListener('scroll', onScroll);
+      observer.disconnect();
+    };
+  }, [scroller]);
 }

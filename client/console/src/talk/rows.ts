@@ -1,7 +1,7 @@
 import type { Outgoing } from '@parley/client/react';
 import type { MessageInEvent } from '@parley/shared/message';
 import type { ConversationState, Outcome, RunningTurn, Transcript } from '@parley/shared/state';
-import { startOfDay } from '../ui/clock.ts';
+import { startOfDay } from '../ui/day.ts';
 
 /** One thing in the log. Keys stay when what is shown of a turn changes from coming in to stored. */
 export type Row = { readonly key: string } & (

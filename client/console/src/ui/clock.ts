@@ -1,9 +1,5 @@
 import { useLanguage, useStrings } from '../strings/language.tsx';
-
-/** Midnight before it, in this place. */
-export function startOfDay(at: number): number {
-  return new Date(at).setHours(0, 0, 0, 0);
-}
+import { startOfDay } from './day.ts';
 
 function isSameDay(one: number, other: number): boolean {
   return startOfDay(one) === startOfDay(other);

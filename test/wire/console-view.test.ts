@@ -1,0 +1,142 @@
+import { blocksOf } from '@parley/client/console/src/talk/blocks';
+import { messageRows, openRows } from '@parley/client/console/src/talk/rows';
+import type { Tracked } from '@parley/shared/event';
+import type { MessageInEvent } from '@parley/shared/message';
+import { reduce } from '@parley/shared/reduce';
+import { type ConversationState, initialState } from '@parley/shared/state';
+import { describe, expect, it } from 'vitest';
+
+const conversationId = 'conversation';
+const at = new Date(2026, 4, 1, 12).getTime();
+
+function message(role: 'human' | 'agent', turnId: string, more: Partial<MessageInEvent> = {}): MessageInEvent {
+  const parts = [{ type: 'text' as const, text: `${role} of ${turnId}` }];
+  return {
+    id: `${turnId}-${role}`,
+    conversationId,
+    turnId,
+    role,
+    kind: 'text',
+    status: 'complete',
+    parts,
+    createdAt: at,
+    ...more,
+  };
+}
+
+const saved = (saying: MessageInEvent): Tracked['data'] => ({ type: 'message.saved', at, ...saying, message: saying });
+const inTurn = { conversationId, turnId: 'one', at };
+
+function later(events: readonly Tracked['data'][], state: ConversationState = initialState()): ConversationState {
+  return events.reduce((known, data) => {
+    const id = String(Number(known.lastEventId ?? '0') + 1).padStart(8, '0');
+    return reduce(known, { id, data });
+  }, state);
+}
+
+const rowsOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) => [
+  ...messageRows(state.messages),
+  ...openRows(state, outgoing),
+];
+const keysOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) =>
+  rowsOf(state, outgoing).map(({ key }) => key);
+
+const outgoing = (turnId: string, status: 'waiting' | 'sending' | 'sent' = 'sending') => ({
+  turnId,
+  parts: [{ type: 'text' as const, text: turnId }],
+  createdAt: at,
+  status,
+});
+
+describe('the rows of a conversation', () => {
+  const started: Tracked['data'] = { type: 'turn.started', ...inTurn, input: 'text', parts: [] };
+  const delta: Tracked['data'] = { type: 'agent.delta', ...inTurn, text: 'Hello', bubble: 0 };
+
+  it('keep their places while a turn is sent, answered and stored', () => {
+    const sent = initialState();
+    const human = saved(message('human', 'one'));
+    const agent = saved(message('agent', 'one'));
+    const completed: Tracked['data'] = { type: 'turn.completed', ...inTurn };
+    const steps = [
+      { state: sent, outgoing: [outgoing('one')] },
+      { state: later([started], sent), outgoing: [outgoing('one', 'sent')] },
+      { state: later([started, human], sent), outgoing: [] },
+      { state: later([started, human, delta], sent), outgoing: [] },
+      { state: later([started, human, delta, agent], sent), outgoing: [] },
+      { state: later([started, human, delta, agent, completed], sent), outgoing: [] },
+    ];
+    expect(keysOf(steps[0]?.state ?? sent, steps[0]?.outgoing)).toEqual(['one human']);
+    for (const step of steps.slice(1)) expect(keysOf(step.state, step.outgoing)).toEqual(['one human', 'one agent']);
+  });
+
+  it('show what waits for an answer after it', () => {
+    const state = later([started, saved(message('human', 'one')), delta]);
+    expect(keysOf(state, [outgoing('two', 'sent')])).toEqual(['one human', 'one agent', 'two human']);
+  });
+
+  it('say when a turn failed without an answer, until something else is said', () => {
+    const failed: Tracked['data'] = {
+      type: 'turn.failed',
+      ...inTurn,
+      code: 'NO_SPEECH',
+      message: 'nothing',
+      retryable: false,
+    };
+    const state = later([started, failed]);
+    expect(rowsOf(state)).toMatchObject([{ type: 'failure', outcome: { code: 'NO_SPEECH' } }]);
+    const next = later([{ ...started, turnId: 'two' }], state);
+    expect(rowsOf(next).map(({ type }) => type)).toEqual(['turn']);
+    const told = later([
+      started,
+      saved(message('agent', 'one', { status: 'failed' })),
+      { ...failed, messageId: 'one-agent' },
+    ]);
+    expect(rowsOf(told).map(({ type }) => type)).toEqual(['message']);
+  });
+
+  it('name a day once, and stay the same objects when others come', () => {
+    const day = 24 * 3_600_000;
+    const messages = [0, 1, 2].map((n) => message('human', `turn ${n}`, { createdAt: at + (n === 2 ? day : n) }));
+    const rows = messageRows(messages.slice(1));
+    expect(rows.map((row) => row.type === 'message' && row.isNewDay)).toEqual([true, true]);
+    const more = messageRows(messages);
+    expect(more.map((row) => row.type === 'message' && row.isNewDay)).toEqual([true, false, true]);
+    expect(more[2]).toBe(rows[1]);
+  });
+
+  it('have a key each, whatever a turn holds', () => {
+    const twice = [message('human', 'one'), message('human', 'one', { id: 'other' }), message('agent', 'one')];
+    const keys = messageRows(twice).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(3);
+  });
+});
+
+describe('markdown in blocks', () => {
+  const texts = [
+    'one\n\ntwo\n\n\nthree',
+    '- a\n\n- b\n\n  more of b\n\nafter',
+    '```\ncode\n\nstill code\n```\n\nafter',
+    '~~~~\n```\n\n~~~~\n\nafter',
+    '1. a\n\n2. b\n\n> quote\n\nafter [x]\n\n[x]: https://example.com',
+    '',
+  ];
+
+  it('are the text', () => {
+    for (const text of texts) expect(blocksOf(text).join('\n')).toBe(text);
+  });
+
+  it('end where nothing that follows can belong to them', () => {
+    expect(blocksOf(texts[0] ?? '')).toHaveLength(3);
+    expect(blocksOf(texts[1] ?? '')).toHaveLength(2);
+    expect(blocksOf(texts[2] ?? '')).toHaveLength(2);
+    expect(blocksOf(texts[3] ?? '')).toHaveLength(2);
+  });
+
+  it('never change once another one has begun', () => {
+    for (const text of texts)
+      for (let length = 1; length < text.length; length++) {
+        const before = blocksOf(text.slice(0, length)).slice(0, -1);
+        expect(blocksOf(text).slice(0, before.length)).toEqual(before);
+      }
+  });
+});
