@@ -1,6 +1,5 @@
 import type { Event, Tracked } from '@parley/shared/event';
 import { isTerminal } from '@parley/shared/terminal';
-import { CommandFailure } from './command.ts';
 import { turnOf } from './follow.ts';
 
 /** Events of one replay that are kept; without their sound they take some hundred bytes each. */
@@ -12,13 +11,16 @@ export class Inbox {
   readonly #looks = new Set<() => void>();
   #count = 0;
   #lastId = '';
+  /** More came than is kept. */
+  isFull = false;
   /** Ids that were not greater than the one before. */
   disorder = 0;
   /** Events are missing, and the server said so. */
   gaps = 0;
 
   take({ id, data }: Tracked): void {
-    if (++this.#count > mostEvents) throw new CommandFailure('more came than can be compared');
+    if (this.isFull) return;
+    this.isFull = ++this.#count >= mostEvents;
     if (data.type === 'gap') this.gaps++;
     else if (id <= this.#lastId) this.disorder++;
     this.#lastId = id;

@@ -62,6 +62,7 @@ ${sessionHelp}`,
         const done = new Map<string, string>();
         for (const [index, turn] of exported.turns.entries()) {
           if (signal.aborted) throw new CommandFailure('interrupted');
+          if (inbox.isFull) throw new CommandFailure('more came than can be compared');
           if (isWatched()) note(`turn ${index + 1} of ${exported.turns.length} …`);
           const outcome = await replayTurn(target, turn, done);
           if (outcome.kind === 'replayed') done.set(turn.id, outcome.turnId);

@@ -176,6 +176,9 @@ test('the rules of a turn find every event that is out of place', async () => {
     const found = good.flatMap((event, index) => (event.type === type ? [index] : []));
     return found[number] ?? Number.NaN;
   };
+  // A sentence's sound comes in one chunk or in more, as it was there.
+  const soundOf = (sentence: number): number =>
+    good.findIndex((event) => event.type === 'agent.audio' && event.sentence === sentence);
   const without = (at: number): Event[] => good.toSpliced(at, 1);
   const moved = (from: number, to: number): Event[] => {
     const event = good[from];
@@ -192,7 +195,8 @@ test('the rules of a turn find every event that is out of place', async () => {
     [without(of('agent.text', 2)), 'the agent.text events do not make the stored answer'],
     [without(of('agent.text', 0)), 'agent.text: sentence 1 comes in place of 0'],
     [moved(of('agent.audio', 0), 2), 'comes before its agent.text'],
-    [moved(of('agent.audio', 0), of('agent.audio', 1) + 1), 'agent.audio of sentence 0 after '],
+    [moved(soundOf(1), soundOf(0)), 'agent.audio of sentence 0 after 1'],
+    [good.flatMap((event, at) => (at === soundOf(0) ? [event, event] : [event])), 'sentence 0: chunk 0 after 0'],
     [without(of('message.saved', 1)), 'and none is stored'],
   ];
   for (const [events, message] of broken) expect(brokenRules(events).join('\n')).toContain(message);
