@@ -6,6 +6,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useCallback, useEffect, useState } from 'react';
 import { currentToken, forget, isKept, keepToken, sessionName, signInHere } from './session/session.ts';
 import { SignIn, type SignInFailure } from './session/sign-in.tsx';
+import { useWake } from './session/wake.ts';
 import { Workspace } from './workspace.tsx';
 
 type State =
@@ -47,6 +48,7 @@ export function App() {
     void enter(prepare).then(setState);
   };
   const parley = state.state === 'in' ? state.parley : undefined;
+  useWake(parley);
   const leave = useCallback(
     (failure?: SignInFailure) => {
       forget();

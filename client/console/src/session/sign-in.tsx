@@ -31,7 +31,7 @@ export function SignIn({
     };
   }, []);
   return (
-    <main className="sign-in">
+    <main id="main" tabIndex={-1} className="sign-in">
       <div className="sign-in-card">
         <div className="sign-in-head">
           <Mark size={48} />

@@ -147,7 +147,7 @@ export const en: Strings = {
     firstSentence: 'First sentence',
     firstAudio: 'First sound',
     end: 'End',
-    ms: (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`),
+    ms: (ms) => (Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`),
     times: (count) => `× ${count}`,
     tokens: (tokensIn, tokensOut) => `${tokensIn} tokens in, ${tokensOut} out`,
   },

@@ -141,7 +141,7 @@ export const zh: Strings = {
     firstSentence: '首句',
     firstAudio: '首个声音',
     end: '结束',
-    ms: (ms) => (ms < 1000 ? `${Math.round(ms)} 毫秒` : `${(ms / 1000).toFixed(2)} 秒`),
+    ms: (ms) => (Math.abs(ms) < 1000 ? `${Math.round(ms)} 毫秒` : `${(ms / 1000).toFixed(2)} 秒`),
     times: (count) => `× ${count}`,
     tokens: (tokensIn, tokensOut) => `输入 ${tokensIn} 个词元，输出 ${tokensOut} 个`,
   },

@@ -15,7 +15,7 @@ export interface AgentMessageProps {
   /** As it comes, or as it is stored. */
   answer: MessageInEvent | RunningTurn;
   turnId: string;
-  isLast: boolean;
+  canRetry: boolean;
   spoken: Sentence | undefined;
   sentences: readonly Sentence[] | undefined;
   onRetry: (turnId: string) => void;
@@ -30,7 +30,7 @@ interface Shown {
 }
 
 export const AgentMessage = memo(function AgentMessage(props: AgentMessageProps) {
-  const { answer, turnId, isLast, spoken, sentences, onRetry } = props;
+  const { answer, turnId, canRetry, spoken, sentences, onRetry } = props;
   const { talk } = useStrings();
   const clock = useClock();
   const element = useRef<HTMLDivElement>(null);
@@ -79,12 +79,14 @@ export const AgentMessage = memo(function AgentMessage(props: AgentMessageProps)
           ))}
         </div>
       )}
-      {stored?.status === 'failed' && <Failure message={stored} {...(isLast && { onRetry: () => onRetry(turnId) })} />}
+      {stored?.status === 'failed' && (
+        <Failure message={stored} {...(canRetry && { onRetry: () => onRetry(turnId) })} />
+      )}
       {stored && (
         <div className="meta">
           <time dateTime={new Date(stored.createdAt).toISOString()}>{time}</time>
           {stored.status === 'interrupted' && <span>{talk.interrupted}</span>}
-          {stored.status === 'interrupted' && isLast && (
+          {stored.status === 'interrupted' && canRetry && (
             <button type="button" className="text-button" onClick={() => onRetry(turnId)}>
               {talk.retry}
             </button>

@@ -43,7 +43,11 @@ function OpenComposer({ conversation, player, isBusy, speakAnswers }: Omit<Compo
   const field = useRef<HTMLTextAreaElement>(null);
   const recording = useRecording(id, isBusy, conversation.interrupt, player);
   const isRecording = recording.state === 'recording' || recording.state === 'starting';
-  const hold = useHold({ isRecording, start: recording.start, finish: recording.finish });
+  const start = (): void => {
+    // Not disabled meanwhile: the focus stays where the next thing is said.
+    if (recording.state !== 'sending') recording.start();
+  };
+  const hold = useHold({ isRecording, start, finish: recording.finish });
 
   const isTooLong = text.length > limits.turnCharacters;
   const ready = uploads.filter(({ status }) => status === 'ready');
@@ -155,7 +159,7 @@ function OpenComposer({ conversation, player, isBusy, speakAnswers }: Omit<Compo
             aria-pressed={speakAnswers}
             onClick={() => changeSettings({ speakAnswers: !speakAnswers })}
           >
-            <Icon name={speakAnswers ? 'speaker' : 'mute'} />
+            <Icon name="speaker" />
           </button>
           {isSpeaking && (
             <button type="button" className="button small" onClick={() => conversation.stopSpeaking.mutate()}>
@@ -180,7 +184,7 @@ function OpenComposer({ conversation, player, isBusy, speakAnswers }: Omit<Compo
             className={isRecording ? 'round talk-button' : 'round quiet talk-button'}
             aria-label={isRecording ? voice.sendRecording : voice.hold}
             title={isRecording ? voice.sendRecording : voice.holdHint}
-            disabled={recording.state === 'sending'}
+            aria-disabled={recording.state === 'sending'}
             {...hold}
           >
             <Icon name={isRecording ? 'send' : 'mic'} />

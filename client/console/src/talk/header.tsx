@@ -4,6 +4,7 @@ import { type FormEvent, useId, useState } from 'react';
 import { go } from '../route.ts';
 import { changeSettings, useSettings } from '../settings/settings.ts';
 import { useStrings } from '../strings/language.tsx';
+import { timelineToggle } from '../timeline/timeline-panel.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Menu, type MenuItem } from '../ui/menu.tsx';
@@ -40,6 +41,7 @@ export function Header({ conversation }: { conversation: UseConversationResult }
       </div>
       {isEnded && <span className="badge">{list.ended}</span>}
       <button
+        id={timelineToggle}
         type="button"
         className="icon-button"
         aria-label={actions.timeline}

@@ -64,7 +64,8 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
   // Gliding over thousands of messages would lay out each of them.
   const toLatest = (): void =>
     virtualizer.scrollToEnd({ behavior: virtualizer.getDistanceFromEnd() < glidePx ? 'smooth' : 'auto' });
-  const { speaking, discard } = conversation;
+  const { speaking, discard, data } = conversation;
+  const isActive = data?.status === 'active';
   const { mutate: retry } = conversation.retry;
   const { mutate: resend } = conversation.resend;
   const actions: RowActions = useMemo(() => ({ retry, resend, discard }), [retry, resend, discard]);
@@ -98,7 +99,7 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
               >
                 <RowView
                   row={row}
-                  isLast={item.index === rows.length - 1}
+                  canRetry={isActive && item.index === rows.length - 1}
                   spoken={record?.sentences.find(({ sentence }) => sentence === speaking?.sentence)}
                   sentences={record?.sentences}
                   actions={actions}

@@ -15,14 +15,15 @@ export interface RowActions {
 
 export interface RowViewProps {
   row: Row;
-  isLast: boolean;
+  /** Of the last turn, while something can be said. */
+  canRetry: boolean;
   /** The sentence that is being heard, and all of its turn. */
   spoken: Sentence | undefined;
   sentences: readonly Sentence[] | undefined;
   actions: RowActions;
 }
 
-export const RowView = memo(function RowView({ row, isLast, spoken, sentences, actions }: RowViewProps) {
+export const RowView = memo(function RowView({ row, canRetry, spoken, sentences, actions }: RowViewProps) {
   switch (row.type) {
     case 'message':
     case 'turn': {
@@ -37,7 +38,7 @@ export const RowView = memo(function RowView({ row, isLast, spoken, sentences, a
             <AgentMessage
               answer={row.type === 'message' ? row.message : row.turn}
               turnId={row.type === 'message' ? row.message.turnId : row.turn.id}
-              isLast={isLast}
+              canRetry={canRetry}
               spoken={spoken}
               sentences={sentences}
               onRetry={actions.retry}
@@ -57,7 +58,7 @@ export const RowView = memo(function RowView({ row, isLast, spoken, sentences, a
         <FailureNote
           code={row.outcome.code}
           message={row.outcome.message}
-          {...(row.outcome.retryable !== false && { onRetry: () => actions.retry(row.outcome.turnId) })}
+          {...(canRetry && row.outcome.retryable !== false && { onRetry: () => actions.retry(row.outcome.turnId) })}
         />
       );
   }

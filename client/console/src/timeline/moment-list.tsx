@@ -8,7 +8,8 @@ const most = 120;
 /** Milliseconds since the turn's beginning, and what happened then. */
 export const MomentList = memo(function MomentList({ turn }: { turn: TurnRecord }) {
   const { timeline } = useStrings();
-  const { moments } = turn;
+  // What led to a spoken turn came before it.
+  const moments = turn.moments.toSorted((one, other) => one.at - other.at);
   const start = turn.times.startedAt ?? moments[0]?.at ?? 0;
   const shown = moments.length > most ? [...moments.slice(0, most / 2), ...moments.slice(-most / 2)] : moments;
   return (

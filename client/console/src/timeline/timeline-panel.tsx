@@ -5,6 +5,8 @@ import { Icon } from '../ui/icon.tsx';
 import { MomentList } from './moment-list.tsx';
 import { Waterfall } from './waterfall.tsx';
 
+/** The button that opens and closes it, which has the focus when it is gone. */
+export const timelineToggle = 'timeline-toggle';
 /** Turns that are shown. */
 const most = 8;
 
@@ -12,19 +14,17 @@ const most = 8;
 export function TimelinePanel({ turns, onClose }: { turns: readonly TurnRecord[]; onClose: () => void }) {
   const { timeline, actions } = useStrings();
   const clock = useClock();
+  const close = (): void => {
+    onClose();
+    document.getElementById(timelineToggle)?.focus();
+  };
   const shown = turns.slice(-most).toReversed();
   const [last] = shown;
   return (
     <aside className="timeline" aria-label={timeline.title}>
       <div className="timeline-head">
         <h2>{timeline.title}</h2>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={actions.close}
-          title={actions.close}
-          onClick={onClose}
-        >
+        <button type="button" className="icon-button" aria-label={actions.close} title={actions.close} onClick={close}>
           <Icon name="close" />
         </button>
       </div>

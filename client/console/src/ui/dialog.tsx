@@ -1,16 +1,16 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 
 /** A question before everything else. Escape and a click beside it close it; the browser keeps the focus in it. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // While it is still in the page, so that closing it gives the focus back to what had it.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has Escape, which the element itself knows.
     <dialog
       ref={ref}
       className="dialog"
@@ -21,6 +21,10 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
       }}
       onClick={(event) => {
         if (event.target === event.currentTarget) onClose();
+      }}
+      onKeyDown={(event) => {
+        // It closes this, and stops nothing behind it.
+        if (event.key === 'Escape') event.stopPropagation();
       }}
     >
       <div className="dialog-body">
