@@ -109,14 +109,17 @@ async function vite(node, outDir) {
   if (!ok) throw new Error(`the console could not be built: ${firstError(output)}`);
 }
 
+/** What Vite says first, and where that is. */
 function firstError(output) {
   const lines = stripVTControlCharacters(output)
     .split('\n')
     .map((line) => line.trim());
   const telling = lines.filter(
-    (line) => /[A-Za-z]/.test(line) && !/^(vite v|transforming|✗|error during build)/i.test(line),
+    (line) => /^\W*[A-Za-z]/.test(line) && !/^(vite v|transforming|✗|error during build|build failed)/i.test(line),
   );
-  return telling.slice(0, 2).join(' ').slice(0, 300) || 'Vite ended without a word';
+  const place = lines.map((line) => /[\w./-]+\.\w+:\d+:\d+/.exec(line)?.[0]).find((each) => each !== undefined);
+  const why = telling[0]?.slice(0, 300) ?? 'Vite ended without a word';
+  return place === undefined ? why : `${why} (${place})`;
 }
 
 /** Compressed once, not for every reader. */

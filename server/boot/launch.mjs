@@ -12,9 +12,11 @@ const NPM_CHECK_MS = 250;
  *
  * `ownGroup: true` takes the program out of the terminal's group: it gets each signal once, from here. A program that
  * reads the terminal must stay in the group; the terminal itself then delivers Ctrl-C to it.
+ * `onStart` is given the process, to speak with it over that channel.
  */
-export function launch(node, args, { ownGroup }) {
+export function launch(node, args, { ownGroup, onStart = () => {} }) {
   const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], detached: ownGroup });
+  onStart(child);
   const terminalDelivers = !ownGroup && hasTerminal();
   const latest = new Map();
   const pass = (signal) => {

@@ -2,7 +2,7 @@ import { DataFolderInUse, EmbeddedUnavailable } from '@parley/db/embedded-failur
 import { decide } from './config.ts';
 import { BadEnvironment, readEnvironment } from './env.ts';
 import { createLogger } from './log.ts';
-import { onParentGone } from './parent.ts';
+import { ConsoleMissing, consoleBuilt, onParentGone } from './parent.ts';
 import { serve } from './serve.ts';
 
 /** Says in one line what is wrong and ends. */
@@ -26,7 +26,7 @@ function explainFailure(error: unknown): string {
 try {
   const config = decide(readEnvironment(), process.stdout.isTTY);
   const logger = createLogger({ level: config.logLevel });
-  const server = await serve(config, logger);
+  const server = await serve(config, logger, consoleBuilt());
   process.stdout.write(`parley listening on ${server.url}\n`);
   if (config.database.mode === 'embedded') {
     process.stdout.write('  talk to it:  npm run parley -- chat      (in another terminal)\n');
@@ -49,5 +49,6 @@ try {
   // Whoever launched this was killed: the folder and the port are to be free for the next one at once.
   onParentGone(() => void stop(server.close));
 } catch (error) {
+  if (error instanceof ConsoleMissing) process.exit(1);
   refuse(explainFailure(error));
 }

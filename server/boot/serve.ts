@@ -31,8 +31,13 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** Starts a server: its database where it brings its own, its parts, and the one port with all transports. */
-export async function serve(config: Config, logger: Logger): Promise<Server> {
+/**
+ * Starts a server: its database where it brings its own, its parts, and the one port with all transports.
+ * `consoleBuilt`: when the console's folder holds what is to be served.
+ */
+export async function serve(config: Config, logger: Logger, consoleBuilt?: Promise<void>): Promise<Server> {
+  // It may fail before anybody waits for it.
+  consoleBuilt?.catch(() => {});
   const embedded =
     config.database.mode === 'embedded'
       ? await startEmbedded({ dataDir: config.dataDir, log: (line) => logger.info({ line }, 'postgres') })
@@ -42,6 +47,7 @@ export async function serve(config: Config, logger: Logger): Promise<Server> {
     if (connection === undefined) throw new Error('no database');
     const running = await assemble(config, connection, logger);
     try {
+      await consoleBuilt;
       const listening = await listen(config, running, logger);
       const close = async (): Promise<void> => {
         await listening.close();

@@ -5,10 +5,22 @@ import { launch } from './launch.mjs';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
+/** The server starts its database while the console is built, and listens when both are there. */
 async function start() {
   const node = await ensureInstalled('serve');
-  await ensureBuilt(node);
-  return await launch(node, [main, ...process.argv.slice(2)], { ownGroup: true });
+  const built = ensureBuilt(node);
+  const code = await launch(node, [main, '--console-follows', ...process.argv.slice(2)], {
+    ownGroup: true,
+    // Told that it will not come by the channel's end.
+    onStart: (child) => {
+      built.then(
+        () => child.send('built', () => {}),
+        () => child.connected && child.disconnect(),
+      );
+    },
+  });
+  await built;
+  return code;
 }
 
 start().then((code) => process.exit(code), fail);

@@ -108,7 +108,7 @@ describe('the console is built', { timeout: 120_000 }, () => {
     expect(code).toBe(1);
     const [said, why, ...rest] = output.trim().split('\n');
     expect(said).toBe('parley: building the console …');
-    expect(why).toMatch(/^parley: the console could not be built: .+/);
+    expect(why).toMatch(/^parley: the console could not be built: .+app\.tsx:\d+:\d+/);
     expect(rest).toEqual([]);
     expect(current()).toBe(before);
     fs.writeFileSync(file, good);
