@@ -29,10 +29,11 @@ export async function write(page: Page, text: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-/** Holds the button down until so many whole seconds have been recorded. */
-export async function talk(page: Page, seconds: number): Promise<void> {
+/** Holds the button down until so many whole seconds have been recorded, and whatever is to be seen meanwhile has been. */
+export async function talk(page: Page, seconds: number, meanwhile?: () => Promise<void>): Promise<void> {
   await page.getByRole('button', { name: 'Hold to talk' }).hover();
   await page.mouse.down();
+  await meanwhile?.();
   await page.locator('.recording time').getByText(`0:0${seconds}`).waitFor();
   await page.mouse.up();
 }
@@ -87,4 +88,27 @@ export async function stored({ database }: App, conversationId: string): Promise
     unheard: plain(unheard ?? ''),
     status,
   }));
+}
+
+/** Pieces of recordings that the browser keeps for the next page, should this one be closed. */
+export function piecesKept(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const bases = (await indexedDB.databases()).map(({ name = '' }) => name);
+    const counts = bases.map(
+      (name) =>
+        new Promise<number>((resolve, reject) => {
+          const opening = indexedDB.open(name);
+          opening.onerror = () => reject(opening.error);
+          opening.onsuccess = () => {
+            const count = opening.result.transaction('segments').objectStore('segments').count();
+            count.onerror = () => reject(count.error);
+            count.onsuccess = () => {
+              opening.result.close();
+              resolve(count.result);
+            };
+          };
+        }),
+    );
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  });
 }

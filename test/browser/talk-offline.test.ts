@@ -5,7 +5,19 @@ import { clips } from '../support/clip.ts';
 import { answer, gate, refusal, stream, text } from '../support/provider.ts';
 import { type FaultyProxy, startProxy } from '../support/proxy.ts';
 import { type SpeechProvider, startSpeechProvider, transcript } from '../support/speech-provider.ts';
-import { answered, begin, expectShown, running, said, shown, stored, talk, unsent, write } from './conversation.ts';
+import {
+  answered,
+  begin,
+  expectShown,
+  piecesKept,
+  running,
+  said,
+  shown,
+  stored,
+  talk,
+  unsent,
+  write,
+} from './conversation.ts';
 import { type OpenConsole, openConsole } from './page.ts';
 import { type SpokenFile, spokenFile } from './spoken-file.ts';
 
@@ -147,6 +159,7 @@ describe.skipIf(!isThere)('a console that loses the network', { timeout: 60_000 
       await loseNetwork();
       await talk(page, 2);
       await page.getByText('Sending what you said …').waitFor();
+      await expect.poll(() => piecesKept(page), { timeout: 20_000 }).toBe(1);
       expect(await stored(app, id)).toEqual([greeting]);
       speech.script(transcript('I said it in a tunnel.'));
       app.provider.script(answer('Heard.'));
