@@ -6,6 +6,8 @@ const root = resolve(import.meta.dirname, '../..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const scripts: Record<string, string> = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts;
 
+const withoutIndent = (text: string): string => text.replace(/^ +/gm, '');
+
 describe('the README', () => {
   it('shows the example that a test runs, to the letter', () => {
     const example = readFileSync(join(root, 'test/example/ten-lines.ts'), 'utf8');
@@ -16,6 +18,15 @@ describe('the README', () => {
         .split('\n')
         .filter((line) => line !== '').length,
     ).toBeLessThanOrEqual(10);
+  });
+
+  it('shows no code but what tests run: each block is a piece of the file that it names', () => {
+    const blocks = [...readme.matchAll(/(?:<!-- from (\S+) -->\n)?```tsx?\n([\s\S]*?)```/g)];
+    expect(blocks.length).toBeGreaterThan(6);
+    for (const [, file = 'none', code = ''] of blocks) {
+      const source = readFileSync(join(root, file), 'utf8');
+      expect(withoutIndent(source), file).toContain(withoutIndent(code));
+    }
   });
 
   it('names only commands that exist', () => {
