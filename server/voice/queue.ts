@@ -31,6 +31,8 @@ interface Waiting {
   format: AudioFormat;
   sampleRate: number | null;
   sound: Sound | undefined;
+  /** Its speech without silence, when that is being looked for already. */
+  speech?: Promise<Sound | undefined> | undefined;
 }
 
 /** Transcribes stored segments, a few at once; takes over those of replicas that died; watches recordings that are overdue. */
@@ -73,7 +75,7 @@ export class TranscriptionQueue {
     if (this.#mine.has(segment.id) || this.#abort.signal.aborted) return;
     this.#mine.add(segment.id);
     const held = this.#waiting.filter((other) => other.sound).length;
-    this.#waiting.push(held < mostHeld ? segment : { ...segment, sound: undefined });
+    this.#waiting.push(held < mostHeld ? segment : { ...segment, sound: undefined, speech: undefined });
     this.#next();
   }
 
@@ -101,7 +103,8 @@ export class TranscriptionQueue {
     let result: Parameters<typeof finishSegment>[2];
     try {
       const sound = segment.sound ?? (await this.#read(segment));
-      const { text, sttMs } = await transcribe(this.#ports, sound, { onPartial: (part) => interim.push(part) }, signal);
+      const onPartial = (part: string): void => interim.push(part);
+      const { text, sttMs } = await transcribe(this.#ports, sound, { onPartial }, signal, segment.speech);
       const status = text === '' ? 'silent' : 'transcribed';
       result = { status, text, sttMs, durationMs: millisecondsOf(sound) };
     } catch (error) {

@@ -24,11 +24,13 @@ import { millisecondsOf } from './transcribe.ts';
 /** What a segment is by itself, known before anything is stored. */
 interface Decoded {
   sound: Sound | undefined;
+  /** Its speech without silence: looked for while the segment is being stored. */
+  speech: Promise<Sound | undefined> | undefined;
   durationMs: number | null;
 }
 
 type Received =
-  | { kind: 'accepted'; row: SegmentRow; sound: Sound; receipt: SegmentReceipt }
+  | { kind: 'accepted'; row: SegmentRow; sound: Sound; speech: Decoded['speech']; receipt: SegmentReceipt }
   | { kind: 'duplicate'; receipt: SegmentReceipt }
   /** It is stored, but there is nothing in it to transcribe. */
   | { kind: 'undecodable' }
@@ -49,8 +51,8 @@ export async function receiveSegment(
   const { db } = ports.turns;
   const sha256 = createHash('sha256').update(input.data).digest();
   const session: Session = { conversationId: input.conversationId, voiceSessionId: input.voiceSessionId, owner };
-  await getConversation(db, owner, input.conversationId);
-  const known = (await listSegments(db, session)).find((segment) => segment.index === input.index);
+  const [segments] = await Promise.all([listSegments(db, session), getConversation(db, owner, input.conversationId)]);
+  const known = segments.find((segment) => segment.index === input.index);
   // A segment that is stored already is not worth decoding again.
   const repeated = known?.sha256.equals(sha256) && known.status !== 'failed';
   let received = await take(ports, session, input, sha256, repeated ? undefined : await decodeSegment(ports, input));
@@ -59,7 +61,8 @@ export async function receiveSegment(
   switch (received.kind) {
     case 'accepted': {
       const { id, sample_rate: sampleRate } = received.row;
-      queue.add({ id, index: input.index, session, format: input.format, sampleRate, sound: received.sound });
+      const { sound, speech } = received;
+      queue.add({ id, index: input.index, session, format: input.format, sampleRate, sound, speech });
       return received.receipt;
     }
     case 'duplicate':
@@ -97,7 +100,7 @@ async function take(
     const now = await note(trx, session, row, input, decoded.sound !== undefined);
     if (!decoded.sound) return { kind: 'undecodable' };
     const receipt = receiptOf('accepted', now, [...segments, stored]);
-    return { kind: 'accepted', row: stored, sound: decoded.sound, receipt };
+    return { kind: 'accepted', row: stored, sound: decoded.sound, speech: decoded.speech, receipt };
   });
 }
 
@@ -123,10 +126,13 @@ async function store(
 async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promise<Decoded> {
   try {
     const sound = await ports.decode(input, limits.segmentSeconds);
-    return { sound, durationMs: millisecondsOf(sound) };
+    const speech = ports.trim(sound, new AbortController().signal);
+    // Whoever transcribes it is told; a segment that is refused meanwhile has nobody to tell.
+    speech.catch(() => undefined);
+    return { sound, speech, durationMs: millisecondsOf(sound) };
   } catch (error) {
     if (error instanceof ParleyError && error.reason === 'TRANSCRIPTION_FAILED')
-      return { sound: undefined, durationMs: null };
+      return { sound: undefined, speech: undefined, durationMs: null };
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Db } from '@parley/db/connect';
 import type { Owner } from '@parley/db/repository/conversation';
 import {
   linkSegments,
   listSegments,
   lockSession,
+  type SegmentRow,
   type SessionKey,
   sinceLast,
   updateSession,
@@ -60,17 +60,19 @@ async function look(
   session: Session,
 ): Promise<{ state: SessionState; row: VoiceSessionRow | undefined }> {
   const { db } = ports.turns;
-  const row = await db
-    .selectFrom('voice_sessions')
-    .selectAll()
-    .where('conversation_id', '=', session.conversationId)
-    .where('id', '=', session.voiceSessionId)
-    .executeTakeFirst();
-  return { row, state: await stateOf(db, session, row?.last_index ?? null) };
+  const [row, segments] = await Promise.all([
+    db
+      .selectFrom('voice_sessions')
+      .selectAll()
+      .where('conversation_id', '=', session.conversationId)
+      .where('id', '=', session.voiceSessionId)
+      .executeTakeFirst(),
+    listSegments(db, session),
+  ]);
+  return { row, state: stateOf(segments, row?.last_index ?? null) };
 }
 
-async function stateOf(db: Db, session: Session, lastIndex: number | null): Promise<SessionState> {
-  const segments = await listSegments(db, session);
+function stateOf(segments: readonly SegmentRow[], lastIndex: number | null): SessionState {
   return reconcile(
     segments.map((segment) => ({ ...segment, durationMs: segment.duration_ms })),
     lastIndex,
@@ -181,7 +183,8 @@ export async function fail(
         const held = await lockSession(trx, session.owner, session, newId());
         if (held.status !== 'open' || !still(held)) return undefined;
         // A segment may have come since: whoever took it goes on from there.
-        if (!isDeepStrictEqual(await stateOf(trx, session, held.last_index), state)) return undefined;
+        const now = stateOf(await listSegments(trx, session), held.last_index);
+        if (!isDeepStrictEqual(now, state)) return undefined;
         await updateSession(trx, session, { status: 'failed' });
         return held.turn_id;
       },

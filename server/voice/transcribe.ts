@@ -9,7 +9,7 @@ export interface Transcript {
 }
 
 /**
- * What is said in a sound.
+ * What is said in a sound. `trimming`: of this sound, under way already.
  * @throws ParleyError TRANSCRIPTION_FAILED, STT_UNAVAILABLE; the signal's reason
  */
 export async function transcribe(
@@ -17,10 +17,11 @@ export async function transcribe(
   sound: Sound,
   options: { language?: string | undefined; onPartial?: (text: string) => void },
   signal: AbortSignal,
+  trimming?: Promise<Sound | undefined>,
 ): Promise<Transcript> {
   const from = performance.now();
   try {
-    const speech = await ports.trim(sound, signal);
+    const speech = await (trimming ?? ports.trim(sound, signal));
     let text = '';
     if (speech) {
       for await (const part of ports.transcriber.transcribe(speech, { language: options.language }, signal)) {

@@ -3,10 +3,21 @@ import { newId } from '@parley/shared/id';
 import { WebSocket } from 'ws';
 import { clock } from './clock.ts';
 
+/** Sound as `voice.sendSegment` takes it, with its bytes in base64. */
+export interface Segment {
+  format: string;
+  sampleRate: number;
+  data: string;
+}
+
 interface Waiting {
-  turnId: string;
+  /** Unknown until a recording has become a turn: there is only one at a time. */
+  turnId: string | undefined;
   sentAt: number;
+  /** Of this many segments is known what they say. */
+  understood?: (segments: number) => void;
   delta: (ms: number) => void;
+  audio: (ms: number) => void;
   end: () => void;
   fail: (error: Error) => void;
 }
@@ -52,13 +63,61 @@ export class ConversationClient {
       firstDelta.reject(error);
       ended.reject(error);
     };
-    this.#waiting = { turnId, sentAt: clock(), delta: firstDelta.resolve, end: ended.resolve, fail };
+    const { resolve: end } = ended;
+    this.#waiting = { turnId, sentAt: clock(), delta: firstDelta.resolve, audio: () => {}, end, fail };
     const parts = [{ type: 'text', text: 'Where did you grow up, and whom do you remember from there?' }];
     this.call('mutation', 'turns.send', { conversationId: this.id, turnId, parts, model }).catch(fail);
     // Whoever waits for one of them only must not be told of the other's failure too.
     ended.promise.catch(() => {});
     firstDelta.promise.catch(() => {});
     return { firstDelta: firstDelta.promise, ended: ended.promise };
+  }
+
+  /**
+   * Speaks: the segments come one after the other while the user speaks, the last one when the speech has ended. Resolves with
+   * the milliseconds from then to the first sound of the answer, when the turn is over.
+   */
+  async speak(segments: readonly Segment[]): Promise<number> {
+    const voiceSessionId = newId();
+    const understood = Promise.withResolvers<void>();
+    const audio = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<void>();
+    const all = [understood, audio, ended];
+    for (const { promise } of all) promise.catch(() => {});
+    const waiting: Waiting = {
+      turnId: undefined,
+      sentAt: clock(),
+      understood: (count) => count >= segments.length - 1 && understood.resolve(),
+      delta: () => {},
+      audio: audio.resolve,
+      end: ended.resolve,
+      fail: (error) => {
+        for (const { reject } of all) reject(error);
+      },
+    };
+    this.#waiting = waiting;
+    const send = (segment: Segment, index: number): Promise<unknown> => {
+      const isLast = index === segments.length - 1;
+      return this.call('mutation', 'voice.sendSegment', {
+        ...segment,
+        conversationId: this.id,
+        voiceSessionId,
+        index,
+        isLast,
+      });
+    };
+    for (const [index, segment] of segments.slice(0, -1).entries()) await send(segment, index);
+    if (segments.length > 1) await understood.promise;
+    const last = segments.at(-1);
+    if (!last) throw new Error('nothing to say');
+    waiting.sentAt = clock();
+    await send(last, segments.length - 1);
+    await ended.promise;
+    return await audio.promise;
+  }
+
+  close(): void {
+    this.#ws.close();
   }
 
   call(method: 'query' | 'mutation', path: string, input: unknown): Promise<unknown> {
@@ -91,8 +150,12 @@ export class ConversationClient {
 
   #onEvent(text: string, at: number): void {
     const waiting = this.#waiting;
-    if (!waiting || !text.includes(`"turnId":"${waiting.turnId}"`)) return;
+    if (!waiting) return;
+    const understood = text.includes('"type":"transcript.partial"') && /"segments":\[([\d,]+)\]/.exec(text)?.[1];
+    if (understood) waiting.understood?.(understood.split(',').length);
+    if (waiting.turnId !== undefined && !text.includes(`"turnId":"${waiting.turnId}"`)) return;
     if (text.includes('"type":"agent.delta"')) waiting.delta(at - waiting.sentAt);
+    if (text.includes('"type":"agent.audio"')) waiting.audio(at - waiting.sentAt);
     if (/"type":"turn\.(failed|interrupted)"/.test(text)) waiting.fail(new Error(text));
     if (text.includes('"type":"turn.completed"')) waiting.end();
   }

@@ -6,8 +6,15 @@ import { type Figure, save, table } from './report.ts';
 import { Stage } from './stage.ts';
 import { stream } from './stream.ts';
 import { turn } from './turn.ts';
+import { voice } from './voice.ts';
 
-const cases: Readonly<Record<string, (stage: Stage) => Promise<Figure[]>>> = { stream, turn, history, memory };
+const cases: Readonly<Record<string, (stage: Stage) => Promise<Figure[]>>> = {
+  stream,
+  turn,
+  voice,
+  history,
+  memory,
+};
 
 // A bench that is ended takes what it started with it: every process watches its parent.
 onParentGone(() => process.exit(1));

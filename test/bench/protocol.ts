@@ -1,3 +1,5 @@
+import type { Segment } from './conversation.ts';
+
 // What the processes of the bench can be asked. Everything travels as JSON; times are milliseconds, those of `clock` too.
 
 /** Bytes after a collection. */
@@ -74,6 +76,19 @@ export interface Talk {
   model: string;
 }
 
+export interface Speech extends Talk {
+  /** Sound of one recording, cut as it is sent. */
+  segments: readonly Segment[];
+  turns: number;
+  services: Services & { speechModel: string };
+}
+
+/** Addresses of the scripted services. */
+export interface Services {
+  provider: string;
+  speech: string;
+}
+
 export interface TalkerCommands {
   open: { in: { port: number; token: string; conversations: readonly string[] }; out: null };
   /** Keeps a turn running in each of them, from now until `rest`. Resolves when all stream. */
@@ -83,10 +98,15 @@ export interface TalkerCommands {
   probe: { in: Talk & { turns: number; provider: string }; out: { direct: number[]; turn: number[] } };
   /** So many turns, one at a time in each conversation. Milliseconds from the call to the first delta. */
   turns: { in: Talk & { turns: number }; out: number[] };
+  /**
+   * Spoken turns, each with a direct call to each service before it. Milliseconds from the end of speech to the first sound: of the
+   * services alone, one after the other, and through the server.
+   */
+  speak: { in: Speech; out: { direct: number[]; turn: number[] } };
   /** The last 50 messages, read again and again. Milliseconds of one read. */
   messages: { in: { conversation: string; reads: number }; out: number[] };
 }
 
 export interface ProviderCommands {
-  start: { in: null; out: { url: string } };
+  start: { in: null; out: Services };
 }

@@ -1,12 +1,13 @@
 import { startProvider } from '../support/provider.ts';
+import { startSpeechProvider } from '../support/speech-provider.ts';
 import { answerCommands } from './answer.ts';
 import type { ProviderCommands } from './protocol.ts';
 
-// The scripted model, in a process of its own as a model would be.
+// The scripted model and speech services, in a process of their own as services would be.
 
 answerCommands<ProviderCommands>({
   async start() {
-    const { url } = await startProvider();
-    return { url };
+    const [model, speech] = await Promise.all([startProvider(), startSpeechProvider()]);
+    return { provider: model.url, speech: speech.url };
   },
 });

@@ -5,7 +5,14 @@ import { createDatabase, type FreshDatabase, makeTemplate, startPostgres } from 
 import { startRedis } from '../support/redis.ts';
 import { RedisUnavailable } from '../support/redis-binary.ts';
 import { Program } from './program.ts';
-import type { ListenerCommands, ProviderCommands, RelayCommands, ServerCommands, TalkerCommands } from './protocol.ts';
+import type {
+  ListenerCommands,
+  ProviderCommands,
+  RelayCommands,
+  ServerCommands,
+  Services,
+  TalkerCommands,
+} from './protocol.ts';
 
 const secret = 'a secret of the bench, long enough for it';
 const tenant = 'bench';
@@ -71,7 +78,9 @@ export class Stage {
   }
 
   /** A server as an operator runs it, with all its limits; those of calls are as high as the bench calls. */
-  async server(env: { redisUrl?: string | undefined; providerUrl?: string } = {}): Promise<Server> {
+  async server(
+    env: { redisUrl?: string | undefined; providerUrl?: string; variables?: Record<string, string> } = {},
+  ): Promise<Server> {
     const program = this.#started(new Program<ServerCommands>('server.ts'));
     const started = await program.ask('start', {
       PORT: '0',
@@ -85,6 +94,7 @@ export class Stage {
       RATE_ADDRESS_PER_SECOND: '100000',
       RATE_TURNS_PER_MINUTE: '1000000',
       ...(env.redisUrl !== undefined && { REDIS_URL: env.redisUrl }),
+      ...env.variables,
     });
     return { program, port: portOf(started) };
   }
@@ -97,8 +107,12 @@ export class Stage {
     return this.#started(new Program<TalkerCommands>('talker.ts'));
   }
 
+  services(): Promise<Services> {
+    return this.#started(new Program<ProviderCommands>('provider.ts')).ask('start', null);
+  }
+
   async provider(): Promise<string> {
-    return (await this.#started(new Program<ProviderCommands>('provider.ts')).ask('start', null)).url;
+    return (await this.services()).provider;
   }
 
   token(user: string): Promise<string> {

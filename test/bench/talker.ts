@@ -1,7 +1,7 @@
 import { answerCommands } from './answer.ts';
 import { clock } from './clock.ts';
 import { ConversationClient } from './conversation.ts';
-import type { TalkerCommands } from './protocol.ts';
+import type { Speech, TalkerCommands } from './protocol.ts';
 
 // Clients that talk: they send turns over WebSockets and wait for the answer's first words.
 
@@ -26,6 +26,26 @@ async function ask(provider: string, model: string): Promise<number> {
   }
   if (first === undefined) throw new Error('the model did not answer');
   return first;
+}
+
+/** The services without Parley, one after the other: the transcript, the first words, the first sound. Milliseconds. */
+async function askServices({ model, segments, services }: Speech): Promise<number> {
+  const { provider, speech, speechModel } = services;
+  const form = new FormData();
+  form.set('model', speechModel);
+  form.set('file', new File([Buffer.from(segments.at(-1)?.data ?? '', 'base64')], 'speech.wav'));
+  const startedAt = clock();
+  await (await fetch(`${speech}/audio/transcriptions`, { method: 'POST', body: form })).arrayBuffer();
+  const heard = clock() - startedAt;
+  const answered = await ask(provider, model);
+  const body = JSON.stringify({ model: speechModel, input: 'You said it.', voice: 'any', response_format: 'pcm' });
+  const spokenAt = clock();
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${speech}/audio/speech`, { method: 'POST', headers, body });
+  let spoken: number | undefined;
+  for await (const _piece of response.body ?? []) spoken ??= clock() - spokenAt;
+  if (spoken === undefined) throw new Error('the speech service did not speak');
+  return heard + answered + spoken;
 }
 
 answerCommands<TalkerCommands>({
@@ -76,6 +96,15 @@ answerCommands<TalkerCommands>({
       }
     };
     await Promise.all(conversations.map(talk));
+    return times;
+  },
+  async speak(input) {
+    const times: { direct: number[]; turn: number[] } = { direct: [], turn: [] };
+    for (let i = 0; i < input.turns; i++) {
+      times.direct.push(await askServices(input));
+      const client = clientOf(input.conversations[i % input.conversations.length] ?? '');
+      times.turn.push(await client.speak(input.segments));
+    }
     return times;
   },
   async messages({ conversation, reads }) {
