@@ -3,7 +3,7 @@ import path from 'node:path';
 import { ensureInstalled, fail, root } from '../server/boot/install.mjs';
 import { launch } from '../server/boot/launch.mjs';
 
-/** One check with its output kept together, since two run at once. Resolves to whether it passed. */
+/** One check with its output kept together, since several run at once. Resolves to whether it passed. */
 function check(name, node, args) {
   const child = spawn(node, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -38,12 +38,14 @@ async function run(words) {
             tool('client', 'expo'),
           ]),
           check('lint', node, [tool('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
+          // Browser tests find it built, however many begin at once. Chosen alone, they build what they need.
+          check('build of the console', node, [tool('server', 'boot', 'build.mjs')]),
         ]);
   const vitest = tool('test', 'node_modules', 'vitest', 'vitest.mjs');
   const config = tool('test', 'vitest.config.ts');
   const code = await launch(node, [vitest, 'run', '--config', config, ...words], { ownGroup: false });
   if (checks.every(Boolean)) return code;
-  console.log('npm test: typecheck or lint failed, see above');
+  console.log('npm test: typecheck, lint or build failed, see above');
   return 1;
 }
 
