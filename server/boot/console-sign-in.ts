@@ -47,8 +47,9 @@ export function registerSignIn(server: FastifyInstance, config: Config): void {
   });
 }
 
-function localTrust({ database, auth, listen }: Config) {
-  if (database.mode !== 'embedded' || auth.provision !== 'auto' || !loopback.test(listen.host)) return undefined;
+/** The secret that the embedded mode keeps; there is none where tokens come from elsewhere. */
+function localTrust({ auth, listen }: Config) {
+  if (auth.provision !== 'auto' || !loopback.test(listen.host)) return undefined;
   return auth.trust.find((trust) => trust.type === 'kept');
 }
 

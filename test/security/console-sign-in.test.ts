@@ -114,4 +114,19 @@ describe('elsewhere', () => {
       await app.stop();
     }
   });
+
+  it.each([{ HOST: '0.0.0.0' }, { AUTH_PROVISION: 'closed' }])('the embedded mode neither, with %j', async (env) => {
+    const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-test-console-'));
+    const config = decide(readEnvironment({ PORT: '0', DATA_DIR: dataDir, ...env }));
+    const server = await serve(config, createLogger({ level: 'silent' }));
+    try {
+      const host = `127.0.0.1:${server.port}`;
+      const url = `http://${host}`;
+      expect(await ask(url, 'GET', {})).toMatchObject({ status: 200, body: { local: false } });
+      expect((await ask(url, 'POST', { host, origin: url })).status).toBe(404);
+    } finally {
+      await server.close();
+      fs.rmSync(dataDir, { recursive: true, force: true });
+    }
+  });
 });
