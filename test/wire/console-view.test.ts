@@ -35,7 +35,7 @@ function later(events: readonly Tracked['data'][], state: ConversationState = in
 }
 
 const rowsOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) => [
-  ...messageRows(state.messages),
+  ...messageRows(state.messages, true),
   ...openRows(state, outgoing),
 ];
 const keysOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) =>
@@ -97,16 +97,16 @@ describe('the rows of a conversation', () => {
   it('name a day once, and stay the same objects when others come', () => {
     const day = 24 * 3_600_000;
     const messages = [0, 1, 2].map((n) => message('human', `turn ${n}`, { createdAt: at + (n === 2 ? day : n) }));
-    const rows = messageRows(messages.slice(1));
-    expect(rows.map((row) => row.type === 'message' && row.isNewDay)).toEqual([true, true]);
-    const more = messageRows(messages);
+    const rows = messageRows(messages.slice(1), false);
+    expect(rows.map((row) => row.type === 'message' && row.isNewDay)).toEqual([false, true]);
+    const more = messageRows(messages, true);
     expect(more.map((row) => row.type === 'message' && row.isNewDay)).toEqual([true, false, true]);
     expect(more[2]).toBe(rows[1]);
   });
 
   it('have a key each, whatever a turn holds', () => {
     const twice = [message('human', 'one'), message('human', 'one', { id: 'other' }), message('agent', 'one')];
-    const keys = messageRows(twice).map(({ key }) => key);
+    const keys = messageRows(twice, true).map(({ key }) => key);
     expect(new Set(keys).size).toBe(3);
   });
 });

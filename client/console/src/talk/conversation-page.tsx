@@ -29,7 +29,8 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
 
   const messages = data?.messages ?? none;
   const amended = useAmended(conversation);
-  const stored = useMemo(() => messageRows(withAmended(messages, amended)), [messages, amended]);
+  const isWhole = !conversation.hasPreviousPage;
+  const stored = useMemo(() => messageRows(withAmended(messages, amended), isWhole), [messages, amended, isWhole]);
   const rows = useMemo(() => (data ? [...stored, ...openRows(data, outgoing)] : none), [stored, data, outgoing]);
 
   // On an empty conversation the agent speaks first, however often it is asked.

@@ -53,6 +53,12 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
 
   useStayAtEnd(scroller);
 
+  // Whoever says something wants to see what becomes of it.
+  const said = conversation.outgoing.at(-1)?.turnId;
+  useLayoutEffect(() => {
+    if (said !== undefined) virtualizer.scrollToEnd();
+  }, [said, virtualizer]);
+
   const { hasPreviousPage, isFetchingPreviousPage, previousPageError, fetchPreviousPage } = conversation;
   useEffect(() => {
     if (first === undefined || first > earlyRows || !hasPreviousPage || isFetchingPreviousPage || previousPageError)

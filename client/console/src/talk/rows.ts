@@ -28,7 +28,11 @@ type MessageRow = Extract<Row, { type: 'message' }>;
 const known = new WeakMap<MessageInEvent, MessageRow>();
 const days = new WeakMap<MessageInEvent, number>();
 
-export function messageRows(messages: readonly MessageInEvent[]): Row[] {
+/**
+ * `isWhole`: there is nothing before the first one. Otherwise its day is not named: its row would become smaller, and move
+ * what somebody reads, as soon as an earlier message of that day is there.
+ */
+export function messageRows(messages: readonly MessageInEvent[], isWhole: boolean): Row[] {
   const keys = new Set<string>();
   let lastDay: number | undefined;
   return messages.map((message) => {
@@ -36,7 +40,7 @@ export function messageRows(messages: readonly MessageInEvent[]): Row[] {
     const key = keys.has(usual) ? message.id : usual;
     keys.add(key);
     const day = dayOf(message);
-    const isNewDay = day !== lastDay;
+    const isNewDay = day !== lastDay && (isWhole || lastDay !== undefined);
     lastDay = day;
     const before = known.get(message);
     if (before?.key === key && before.isNewDay === isNewDay) return before;
