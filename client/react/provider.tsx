@@ -43,7 +43,7 @@ export function ParleyProvider({ parley, queryClient: given, children }: ParleyP
     // What a page that was closed had not sent.
     parley.segments.resume().catch(() => {});
     return onlineManager.subscribe((isOnline) => {
-      if (isOnline) parley.segments.wake();
+      if (isOnline) parley.wake();
     });
   }, [parley]);
   const value = useMemo(() => ({ parley, views, queryClient }), [parley, views, queryClient]);

@@ -45,7 +45,10 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  if (isThere) page = await opened.open({ url: proxy.url });
+  if (!isThere) return;
+  proxy.refuses = false;
+  proxy.resume();
+  page = await opened.open({ url: proxy.url });
 });
 afterEach(async () => {
   await page?.context().close();
@@ -65,10 +68,9 @@ async function findNetwork(): Promise<void> {
   await page.context().setOffline(false);
 }
 
-/** Closes the page that has no network, and opens it where there is one. */
+/** Leaves the page that has no network, and opens it again where there is one. */
 async function comeBack(conversationId: string): Promise<void> {
-  // Without a network there is a page of the browser's own.
-  await page.reload().catch(() => undefined);
+  await page.goto('about:blank');
   await findNetwork();
   await page.goto(`${proxy.url}/c/${conversationId}`);
 }

@@ -17,11 +17,9 @@ type State =
 function entered(): State {
   // Recordings that are not sent outlive the page.
   const segments = browserStore({ name: `parley.segments.${sessionName()}` });
-  const parley = createParley({ url: location.origin, token: currentToken, segments });
-  parley.segments.resume().catch(() => {});
   return {
     state: 'in',
-    parley,
+    parley: createParley({ url: location.origin, token: currentToken, segments }),
     // The client itself tries again, and knows when there is a network.
     queryClient: new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: true, staleTime: 5_000 } } }),
   };

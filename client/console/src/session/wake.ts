@@ -1,19 +1,14 @@
 import type { Parley } from '@parley/client';
 import { useEffect } from 'react';
 
-/** What has waited long is tried at once when the browser has a network again, or somebody looks at the page again. */
+/** Whether the connection lives is found out at once when somebody looks at the page again: it may have slept. */
 export function useWake(parley: Parley | undefined): void {
   useEffect(() => {
     if (!parley) return;
-    const wake = (): void => parley.wake();
     const look = (): void => {
-      if (document.visibilityState === 'visible') wake();
+      if (document.visibilityState === 'visible') parley.wake();
     };
-    window.addEventListener('online', wake);
     document.addEventListener('visibilitychange', look);
-    return () => {
-      window.removeEventListener('online', wake);
-      document.removeEventListener('visibilitychange', look);
-    };
+    return () => document.removeEventListener('visibilitychange', look);
   }, [parley]);
 }
