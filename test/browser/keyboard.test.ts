@@ -194,12 +194,12 @@ describe.skipIf(!isThere)('with the keyboard only', () => {
     await page.keyboard.press('Enter');
     await page.locator('dialog[open]').waitFor();
     await expectTrapped(page);
-    await tabTo(page, 'Like the system');
+    await tabTo(page, 'System');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
     await expectFocus(page, 'Dark');
     expect(await page.evaluate('getComputedStyle(document.documentElement).colorScheme')).toBe('dark');
-    await tabTo(page, 'Like the browser');
+    await tabTo(page, 'Automatic');
     await page.keyboard.press('ArrowLeft');
     await expectFocus(page, '中文');
     expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN');

@@ -38,7 +38,7 @@ export function Sidebar({ current, isCreating, onCreate, onSettings, onExpired }
           </button>
           <button
             type="button"
-            className="icon-button"
+            className="icon-button not-for-phone"
             aria-label={strings.list.create}
             title={strings.list.create}
             disabled={isCreating}
@@ -61,6 +61,13 @@ export function Sidebar({ current, isCreating, onCreate, onSettings, onExpired }
         </div>
       </div>
       <List search={search} current={current} onExpired={onExpired} />
+      {/* Where a thumb is. */}
+      <div className="sidebar-foot">
+        <button type="button" className="button primary" disabled={isCreating} onClick={onCreate}>
+          <Icon name="plus" />
+          {strings.list.create}
+        </button>
+      </div>
     </nav>
   );
 }

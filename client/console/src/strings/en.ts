@@ -153,11 +153,11 @@ export const en: Strings = {
   },
   settings: {
     theme: 'Theme',
-    auto: 'Like the system',
+    auto: 'System',
     light: 'Light',
     dark: 'Dark',
     language: 'Language',
-    autoLanguage: 'Like the browser',
+    autoLanguage: 'Automatic',
   },
   today: 'Today',
   yesterday: 'Yesterday',

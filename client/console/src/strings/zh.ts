@@ -151,7 +151,7 @@ export const zh: Strings = {
     light: '浅色',
     dark: '深色',
     language: '语言',
-    autoLanguage: '跟随浏览器',
+    autoLanguage: '自动',
   },
   today: '今天',
   yesterday: '昨天',
