@@ -93,11 +93,20 @@ describe.skipIf(!isThere)('somebody who opens the page', () => {
     later.release();
     for (const window of [page, second]) await expectShown(window).toEqual([...now, answered('In winter, too?')]);
     expect(await stored(app, id)).toEqual(await shown(page));
+
+    // It is heard in the window that somebody used last, and nowhere else.
+    app.provider.script(answer('Good night.'));
+    await second.getByRole('button', { name: 'Speak answers' }).click();
+    await write(second, 'Good night.');
+    await expectShown(page).toContainEqual(answered('Good night.'));
+    await expect.poll(() => secondsPlayed(second), { timeout: 20_000 }).toBeGreaterThan(0.2);
+    expect(await secondsPlayed(page)).toBe(0);
     expect(opened.complaints).toEqual([]);
   });
 
   it('silences the agent, and interrupts it by speaking', { timeout: 60_000 }, async () => {
-    const { app, page } = opened;
+    const { app, open } = opened;
+    const page = await open({ prepare: countSound });
     app.provider.script(answer(greeting));
     const id = await begin(page);
     await expectShown(page).toEqual([answered(greeting)]);
