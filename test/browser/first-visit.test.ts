@@ -2,8 +2,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingBrowser } from '../support/browser.ts';
 import { answer } from '../support/provider.ts';
+import { signIn } from './console.ts';
 import { begin } from './conversation.ts';
-import { type OpenConsole, openConsole, signIn } from './page.ts';
+import { type OpenConsole, openConsole } from './page.ts';
 
 /** Compressed, of all scripts that somebody loads who has never been here. */
 const mostBytes = 200 * 1024;

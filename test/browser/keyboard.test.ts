@@ -4,9 +4,10 @@ import { missingBrowser } from '../support/browser.ts';
 import { clips } from '../support/clip.ts';
 import { answer, gate, refusal } from '../support/provider.ts';
 import { type SpeechProvider, startSpeechProvider, transcript } from '../support/speech-provider.ts';
+import { consoleBuilt } from './console.ts';
 import { answered, expectShown, said } from './conversation.ts';
 import { expectFocus, expectTrapped, focusOf, tabTo } from './focus.ts';
-import { consoleBuilt, type OpenConsole, openConsole } from './page.ts';
+import { type OpenConsole, openConsole } from './page.ts';
 import { type SpokenFile, spokenFile } from './spoken-file.ts';
 
 let spoken: SpokenFile;

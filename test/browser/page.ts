@@ -1,19 +1,8 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type App, type AppOptions, startApp } from '../support/app.ts';
-import { type BrowserOptions, openBrowser } from '../support/browser.ts';
-
-const builder = join(import.meta.dirname, '../../server/boot/build.mjs');
-
-let built: Promise<unknown> | undefined;
-
-/** Builds the console, once a run: what has not changed since is found again in milliseconds. */
-export function consoleBuilt(): Promise<unknown> {
-  built ??= promisify(execFile)(process.execPath, [builder]);
-  return built;
-}
+import { openBrowser } from '../support/browser.ts';
+import type { BrowserOptions } from '../support/launch.ts';
+import { consoleBuilt, signIn } from './console.ts';
 
 export interface WindowOptions {
   /** Of the browser, which the console follows; `en-US`. */
@@ -98,11 +87,4 @@ async function openWindow(
   await page.goto(url);
   await signIn(page, await app.token(user));
   return page;
-}
-
-/** Fills in the sign-in page, in whatever language it is, and waits for what is behind it. */
-export async function signIn(page: Page, token: string): Promise<void> {
-  await page.locator('input[type="password"]').fill(token);
-  await page.locator('button[type="submit"]').click();
-  await page.locator('.workspace').waitFor();
 }

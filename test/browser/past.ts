@@ -1,6 +1,7 @@
+import type { Database } from '@parley/db/schema';
 import { newId } from '@parley/shared/id';
 import type { MessagePart, Reference } from '@parley/shared/message';
-import type { App } from '../support/app.ts';
+import type { Kysely } from 'kysely';
 
 /** A message that is in the database before any page is open. */
 export interface PastMessage {
@@ -22,13 +23,18 @@ export interface PastConversation {
   status?: 'active' | 'ended';
 }
 
+/** A server's database. */
+export interface Stored {
+  database: { db: Kysely<Database> };
+}
+
 /** Rows of one statement. */
 const batch = 1_000;
 /** Between two messages. */
 const stepMs = 40_000;
 
 /** Puts a conversation straight into the database, as if this user of the tests' tenant had had it. Returns its id. */
-export async function hadConversation({ database: { db } }: App, user: string, past: PastConversation) {
+export async function hadConversation({ database: { db } }: Stored, user: string, past: PastConversation) {
   const { title, status = 'active', endedAt = new Date() } = past;
   const id = newId();
   const messages = [...past.messages];

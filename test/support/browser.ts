@@ -1,22 +1,6 @@
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { inject } from 'vitest';
-
-export interface BrowserOptions {
-  /** A WAV file that the microphone gives, over and over unless `once`. */
-  microphone?: { file: string; once?: boolean };
-}
-
-const quiet = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  // A page that nobody looks at runs its timers and frames as if somebody did.
-  '--disable-renderer-backgrounding',
-  '--disable-backgrounding-occluded-windows',
-];
+import { type BrowserOptions, launchChromium } from './launch.ts';
 
 /** Why there is no browser, for `skipIf`; undefined when there is one. */
 export function missingBrowser(): string | undefined {
@@ -25,21 +9,8 @@ export function missingBrowser(): string | undefined {
 }
 
 /** A Chromium of one's own, without a window. Sound plays into nothing, in real time. */
-export async function openBrowser({ microphone }: BrowserOptions = {}): Promise<Browser> {
+export async function openBrowser(options: BrowserOptions = {}): Promise<Browser> {
   const found = inject('chromium');
   if ('missing' in found) throw new Error(found.missing);
-  const fake = microphone
-    ? [
-        '--use-fake-device-for-media-stream',
-        '--use-fake-ui-for-media-stream',
-        `--use-file-for-fake-audio-capture=${microphone.file}${microphone.once ? '%noloop' : ''}`,
-      ]
-    : [];
-  return chromium.launch({
-    executablePath: found.command,
-    env: { ...process.env, ...found.env },
-    // The sandbox cannot start as root, nor in many containers; the pages are our own.
-    chromiumSandbox: false,
-    args: [...quiet, '--autoplay-policy=no-user-gesture-required', ...fake],
-  });
+  return launchChromium(found, options);
 }
