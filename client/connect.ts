@@ -4,17 +4,17 @@ import { newId } from '@parley/shared/id';
 import type { Page } from '@parley/shared/page';
 import { createTRPCClient, type TRPCClient } from '@trpc/client';
 import type { inferRouterInputs } from '@trpc/server';
-import { Conversation } from './conversation.ts';
-import { Credential, type TokenSource } from './credential.ts';
-import { Feeds } from './feed.ts';
-import { httpConnection } from './http.ts';
-import { Line } from './line.ts';
-import type { Connection, ConnectionOptions, ConnectionState, Transport } from './link.ts';
-import { Cell, type Live } from './live.ts';
-import { SegmentQueue } from './recorder-queue.ts';
-import { voiceCalls } from './recorder-send.ts';
-import type { SegmentStore } from './recorder-store.ts';
-import { socketConnection } from './socket.ts';
+import { Credential, type TokenSource } from './connection/credential.ts';
+import { httpConnection } from './connection/http.ts';
+import { Line } from './connection/line.ts';
+import type { Connection, ConnectionOptions, ConnectionState, Transport } from './connection/link.ts';
+import { socketConnection } from './connection/socket.ts';
+import { Conversation } from './conversation/conversation.ts';
+import { Feeds } from './conversation/feed.ts';
+import { Cell, type Live } from './conversation/live.ts';
+import { SegmentQueue } from './recorder/queue.ts';
+import { voiceCalls } from './recorder/send.ts';
+import type { SegmentStore } from './recorder/store.ts';
 
 type Inputs = inferRouterInputs<AppRouter>['conversations'];
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { AudioOutput } from '../player-output.ts';
-import { littleEndian } from '../recorder-source.ts';
+import type { AudioOutput } from '../player/output.ts';
+import { littleEndian } from '../recorder/source.ts';
 import { isOnPath } from './on-path.ts';
 
 /** Programs that play bare samples from their input, the first that is there. */

@@ -1,9 +1,9 @@
 import type { Parley } from '../connect.ts';
 import { failureOf, type ParleyFailure } from '../failure.ts';
-import { createRecorder, type Recorder } from '../recorder.ts';
-import { SegmentQueue } from '../recorder-queue.ts';
-import { voiceCalls } from '../recorder-send.ts';
-import { type PcmSource, pcmSource } from '../recorder-source.ts';
+import { SegmentQueue } from '../recorder/queue.ts';
+import { createRecorder, type Recorder } from '../recorder/recorder.ts';
+import { voiceCalls } from '../recorder/send.ts';
+import { type PcmSource, pcmSource } from '../recorder/source.ts';
 
 /** Sound before the moment at which speech was recognised as such, which belongs to its first word. */
 const beforeMs = 300;

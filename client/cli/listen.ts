@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pause } from '../backoff.ts';
 import type { Parley } from '../connect.ts';
+import { pause } from '../connection/backoff.ts';
 import { type Command, CommandFailure, interrupted, isWatched, note, UsageError, wholeNumber } from './command.ts';
 import { follow } from './follow.ts';
 import { Answers } from './listen-answers.ts';

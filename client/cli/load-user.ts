@@ -1,10 +1,10 @@
 import type { Event, Tracked } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
 import { isTerminal } from '@parley/shared/terminal';
-import { pause } from '../backoff.ts';
 import type { Parley } from '../connect.ts';
+import { pause } from '../connection/backoff.ts';
 import { failureOf, isLost, type ParleyFailure } from '../failure.ts';
-import { littleEndian } from '../recorder-source.ts';
+import { littleEndian } from '../recorder/source.ts';
 import { type Following, follow } from './follow.ts';
 import type { Tally } from './load-tally.ts';
 import type { Samples } from './wav.ts';

@@ -1,7 +1,7 @@
 import type { Event, Tracked } from '@parley/shared/event';
 import type { Parley } from '../connect.ts';
+import { TurnReader } from '../conversation/reader.ts';
 import { failureOf, ParleyFailure } from '../failure.ts';
-import { TurnReader } from '../reader.ts';
 import type { Said } from './say-send.ts';
 
 /** After this much silence the server is asked how the turn stands, in milliseconds, and after this much it is given up. */

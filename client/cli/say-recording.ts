@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { limits } from '@parley/shared/limits';
 import type { AudioFormat } from '@parley/shared/voice';
 import { failureOf } from '../failure.ts';
-import { quietest } from '../recorder-cut.ts';
+import { quietest } from '../recorder/cut.ts';
 import { CommandFailure, UsageError } from './command.ts';
 import { readWav, type Samples } from './wav.ts';
 

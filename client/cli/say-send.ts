@@ -1,7 +1,7 @@
 import { newId } from '@parley/shared/id';
 import type { Speak } from '@parley/shared/turn';
-import { backoff, pause } from '../backoff.ts';
 import type { Parley } from '../connect.ts';
+import { backoff, pause } from '../connection/backoff.ts';
 import { failureOf } from '../failure.ts';
 import { CommandFailure } from './command.ts';
 import type { Recording } from './say-recording.ts';

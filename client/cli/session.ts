@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import { dataFolder } from '@parley/server/boot/config';
 import { BadEnvironment, readEnvironment } from '@parley/server/boot/env';
 import { createParley, type Parley } from '../connect.ts';
-import { Credential, type TokenSource } from '../credential.ts';
+import { Credential, type TokenSource } from '../connection/credential.ts';
+import type { ConnectionState, Transport } from '../connection/link.ts';
 import { isRecord } from '../failure.ts';
-import type { ConnectionState, Transport } from '../link.ts';
 import { CommandFailure, note, UsageError } from './command.ts';
 import { mintToken } from './token.ts';
 

@@ -1,4 +1,4 @@
-import type { AudioOutput } from '@parley/client/player-output';
+import type { AudioOutput } from '@parley/client/player/output';
 import { wavUri } from './wav.ts';
 
 /** What is used of expo-audio's AudioPlaylist: files that are played one after the other. */

@@ -1,4 +1,4 @@
-import { type PcmSource, pcmSource } from '@parley/client/recorder-source';
+import { type PcmSource, pcmSource } from '@parley/client/recorder/source';
 import { AudioModule, requestRecordingPermissionsAsync, setAudioModeAsync } from 'expo-audio';
 
 /** Thrown by `start` when the person does not want to be recorded. */

@@ -1,7 +1,7 @@
 import { onlineManager } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
+import type { ConnectionState } from '../connection/link.ts';
 import type { ParleyFailure } from '../failure.ts';
-import type { ConnectionState } from '../link.ts';
 import { useLive } from './live.ts';
 import { useParley } from './provider.tsx';
 

@@ -2,12 +2,12 @@ import type { Conversation as ConversationData } from '@parley/shared/conversati
 import type { ConversationState } from '@parley/shared/state';
 import type { SentTurn } from '@parley/shared/turn';
 import { useCallback, useSyncExternalStore } from 'react';
-import type { Conversation } from '../conversation.ts';
-import type { InterruptOptions } from '../conversation-options.ts';
-import type { Content, Outgoing, PostOptions } from '../conversation-outbox.ts';
-import type { ConversationView } from '../conversation-view.ts';
+import type { Conversation } from '../conversation/conversation.ts';
+import type { InterruptOptions } from '../conversation/options.ts';
+import type { Content, Outgoing, PostOptions } from '../conversation/outbox.ts';
+import type { ConversationView } from '../conversation/view.ts';
+import type { Speaking, ViewState } from '../conversation/view-state.ts';
 import type { ParleyFailure } from '../failure.ts';
-import type { Speaking, ViewState } from '../view-state.ts';
 import { useLive } from './live.ts';
 import { type Mutation, useCall } from './mutation.ts';
 import { useParleyContext } from './provider.tsx';

@@ -2,7 +2,7 @@ import type { Conversation as ConversationData } from '@parley/shared/conversati
 import type { Page } from '@parley/shared/page';
 import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery } from '@tanstack/react-query';
 import type { Parley } from '../connect.ts';
-import type { Conversation } from '../conversation.ts';
+import type { Conversation } from '../conversation/conversation.ts';
 import type { ParleyFailure } from '../failure.ts';
 import { type Mutation, useCall } from './mutation.ts';
 import { listKey, useParleyContext } from './provider.tsx';

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/performance/noBarrelFile: public entry of the package
-export type { Content, Outgoing, PostOptions } from '../conversation-outbox.ts';
-export type { Latency, Moment, TurnRecord, TurnTimes } from '../turn-record.ts';
-export type { Speaking, ViewState } from '../view-state.ts';
+export type { Content, Outgoing, PostOptions } from '../conversation/outbox.ts';
+export type { Latency, Moment, TurnRecord, TurnTimes } from '../conversation/turn-record.ts';
+export type { Speaking, ViewState } from '../conversation/view-state.ts';
 export { type UseConnectionResult, useConnection } from './connection.ts';
 export {
   type SendVariables,

@@ -1,8 +1,8 @@
 import { useCallback, useMemo } from 'react';
-import { Cell, type Live } from '../live.ts';
-import type { AudioOutput } from '../player-output.ts';
-import type { Position } from '../player-report.ts';
-import type { PlayerState } from '../player-view.ts';
+import { Cell, type Live } from '../conversation/live.ts';
+import type { AudioOutput } from '../player/output.ts';
+import type { Position } from '../player/report.ts';
+import type { PlayerState } from '../player/view.ts';
 import { useLive } from './live.ts';
 import { useParleyContext } from './provider.tsx';
 

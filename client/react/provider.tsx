@@ -1,7 +1,7 @@
 import { onlineManager, QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from 'react';
 import type { Parley } from '../connect.ts';
-import { type Views, viewsOf } from '../views.ts';
+import { type Views, viewsOf } from '../conversation/views.ts';
 
 interface ParleyContext {
   readonly parley: Parley;

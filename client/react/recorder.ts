@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useMemo } from 'react';
+import { Cell, type Live } from '../conversation/live.ts';
 import type { ParleyFailure } from '../failure.ts';
-import { Cell, type Live } from '../live.ts';
-import type { Recorded, RecorderState } from '../recorder.ts';
-import type { AudioSource } from '../recorder-source.ts';
-import { RecorderView, type RecorderViewState } from '../recorder-view.ts';
+import type { Recorded, RecorderState } from '../recorder/recorder.ts';
+import type { AudioSource } from '../recorder/source.ts';
+import { RecorderView, type RecorderViewState } from '../recorder/view.ts';
 import { useLive } from './live.ts';
 import { useParleyContext } from './provider.tsx';
 

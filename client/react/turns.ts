@@ -1,7 +1,7 @@
 import type { Turn } from '@parley/shared/turn';
 import { type UseQueryResult, useQuery } from '@tanstack/react-query';
+import type { TurnRecord } from '../conversation/turn-record.ts';
 import { failureOf, type ParleyFailure } from '../failure.ts';
-import type { TurnRecord } from '../turn-record.ts';
 import { useConversationSelector } from './conversation.ts';
 import { useParleyContext } from './provider.tsx';
 

@@ -67,15 +67,13 @@ describe('rooms', () => {
   });
 
   it('the client core knows neither React nor what is built on it', () => {
-    const core = /^client\/[^/]+$/;
+    const core = /^client\/([^/]+$|(connection|conversation|recorder|player)\/)/;
     expect(between(core, /^(react|react-dom|@tanstack\/|client\/(react|console|expo|playground)\/)/)).toEqual([]);
   });
 
   it('the hooks know React, and nothing of a page or a phone', () => {
     expect(between(/^client\/react\//, /^(react-dom|react-native|expo)/)).toEqual([]);
-    expect(between(/^client\/react\//, /^client\/(recorder-media|recorder-microphone|recorder-store-browser)/)).toEqual(
-      [],
-    );
+    expect(between(/^client\/react\//, /^client\/recorder\/(media|microphone|store-browser)/)).toEqual([]);
   });
 
   it('the client core knows no Node', () => {

@@ -1,9 +1,9 @@
-import { Outbox } from '@parley/client/conversation-outbox';
-import { withPage } from '@parley/client/conversation-pages';
+import { Paced } from '@parley/client/conversation/live';
+import { Outbox } from '@parley/client/conversation/outbox';
+import { withPage } from '@parley/client/conversation/pages';
+import { TurnLog } from '@parley/client/conversation/turn-log';
 import { ParleyFailure } from '@parley/client/failure';
-import { Paced } from '@parley/client/live';
-import { createMeter } from '@parley/client/recorder-meter';
-import { TurnLog } from '@parley/client/turn-log';
+import { createMeter } from '@parley/client/recorder/meter';
 import type { Event, Tracked } from '@parley/shared/event';
 import type { MessageInEvent } from '@parley/shared/message';
 import type { SentTurn } from '@parley/shared/turn';

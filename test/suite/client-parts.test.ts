@@ -1,7 +1,7 @@
-import { backoff } from '@parley/client/backoff';
-import { EventStreamParser, type ServerSentEvent } from '@parley/client/event-stream';
+import { backoff } from '@parley/client/connection/backoff';
+import { EventStreamParser, type ServerSentEvent } from '@parley/client/connection/event-stream';
+import { TurnReader } from '@parley/client/conversation/reader';
 import { failureOf, isLost, ParleyFailure } from '@parley/client/failure';
-import { TurnReader } from '@parley/client/reader';
 import type { Event } from '@parley/shared/event';
 import { ParleyError } from '@parley/shared/reason';
 import { TRPCClientError } from '@trpc/client';

@@ -1,6 +1,6 @@
 import { createPlayer, type Player, type PlayerEvent, type PlayerOptions } from '@parley/client/player';
-import { type AudioOutput, type SoundContext, webAudioOutput } from '@parley/client/player-output';
-import type { Position } from '@parley/client/player-report';
+import { type AudioOutput, type SoundContext, webAudioOutput } from '@parley/client/player/output';
+import type { Position } from '@parley/client/player/report';
 import type { Event } from '@parley/shared/event';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';

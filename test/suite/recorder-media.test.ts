@@ -1,4 +1,4 @@
-import { fileRecorderSource } from '@parley/client/recorder-media';
+import { fileRecorderSource } from '@parley/client/recorder/media';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { done, settled, setUp } from './recorder-server.ts';
 

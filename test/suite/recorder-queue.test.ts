@@ -1,5 +1,5 @@
-import { SegmentQueue } from '@parley/client/recorder-queue';
-import { memoryStore, type Segment } from '@parley/client/recorder-store';
+import { SegmentQueue } from '@parley/client/recorder/queue';
+import { memoryStore, type Segment } from '@parley/client/recorder/store';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { done, type Fate, noise, Server, settled, setUp } from './recorder-server.ts';

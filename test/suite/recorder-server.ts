@@ -1,9 +1,9 @@
 import { ParleyFailure } from '@parley/client/failure';
 import { createRecorder, type RecorderEvent, type RecorderOptions, type RecorderState } from '@parley/client/recorder';
-import type { QueueOptions } from '@parley/client/recorder-queue';
-import type { VoiceCalls } from '@parley/client/recorder-send';
-import { pcmSource } from '@parley/client/recorder-source';
-import type { Segment } from '@parley/client/recorder-store';
+import type { QueueOptions } from '@parley/client/recorder/queue';
+import type { VoiceCalls } from '@parley/client/recorder/send';
+import { pcmSource } from '@parley/client/recorder/source';
+import type { Segment } from '@parley/client/recorder/store';
 import type { Reason } from '@parley/shared/reason';
 import type { SegmentReceipt } from '@parley/shared/voice';
 import { expect, vi } from 'vitest';

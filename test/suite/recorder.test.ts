@@ -1,6 +1,6 @@
-import { quietest } from '@parley/client/recorder-cut';
-import { type AudioChunk, type AudioSource, type Level, pcmSource } from '@parley/client/recorder-source';
-import { memoryStore } from '@parley/client/recorder-store';
+import { quietest } from '@parley/client/recorder/cut';
+import { type AudioChunk, type AudioSource, type Level, pcmSource } from '@parley/client/recorder/source';
+import { memoryStore } from '@parley/client/recorder/store';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { done, noise, rate, type Server, settled, setUp } from './recorder-server.ts';

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
-import type { microphoneSource } from '@parley/client/recorder-microphone';
-import type { browserStore } from '@parley/client/recorder-store-browser';
+import type { microphoneSource } from '@parley/client/recorder/microphone';
+import type { browserStore } from '@parley/client/recorder/store-browser';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingBrowser, openBrowser } from '../support/browser.ts';
@@ -15,7 +15,7 @@ const page = `<!doctype html><script type="importmap">{"imports":{"@parley/share
 async function serveSources(): Promise<{ url: string; server: Server }> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (!/^\/(client|shared)\/[\w-]+(\.ts)?$/.test(pathname)) {
+    if (!/^\/(client|shared)(\/[\w-]+)+(\.ts)?$/.test(pathname)) {
       response.setHeader('content-type', 'text/html');
       response.end(page);
       return;
@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)(`in a browser${missing === undefined ? ''
   /** What is tried, as the page has it. The import is text, since the test's own would be another. */
   const parts = (on: Page) =>
     on.evaluateHandle<{ browserStore: typeof browserStore; microphoneSource: typeof microphoneSource }>(
-      `Promise.all(['recorder-store-browser', 'recorder-microphone'].map((name) => import('@parley/client/' + name)))
+      `Promise.all(['recorder/store-browser', 'recorder/microphone'].map((name) => import('@parley/client/' + name)))
         .then(([store, microphone]) => ({ ...store, ...microphone }))`,
     );
 

@@ -1,5 +1,5 @@
 import type { Parley } from '@parley/client/connect';
-import type { Transport } from '@parley/client/link';
+import type { Transport } from '@parley/client/connection/link';
 import type { Event, Tracked } from '@parley/shared/event';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';

@@ -1,5 +1,5 @@
 import { ParleyFailure } from '@parley/client/failure';
-import { pcmSource } from '@parley/client/recorder-source';
+import { pcmSource } from '@parley/client/recorder/source';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { collect, parleyOf, textOf } from '../support/parley.ts';

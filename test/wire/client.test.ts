@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Transport } from '@parley/client/connection/link';
 import { ParleyFailure } from '@parley/client/failure';
-import type { Transport } from '@parley/client/link';
 import type { Event } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

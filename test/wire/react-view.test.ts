@@ -1,7 +1,7 @@
-import type { ConversationView } from '@parley/client/conversation-view';
-import type { Live } from '@parley/client/live';
-import type { ViewState } from '@parley/client/view-state';
-import { viewsOf } from '@parley/client/views';
+import type { Live } from '@parley/client/conversation/live';
+import type { ConversationView } from '@parley/client/conversation/view';
+import type { ViewState } from '@parley/client/conversation/view-state';
+import { viewsOf } from '@parley/client/conversation/views';
 import { textOf as textIn } from '@parley/shared/message';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';

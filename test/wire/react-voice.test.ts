@@ -1,8 +1,8 @@
-import type { Live } from '@parley/client/live';
-import type { AudioOutput } from '@parley/client/player-output';
-import { pcmSource } from '@parley/client/recorder-source';
-import { RecorderView } from '@parley/client/recorder-view';
-import { viewsOf } from '@parley/client/views';
+import type { Live } from '@parley/client/conversation/live';
+import { viewsOf } from '@parley/client/conversation/views';
+import type { AudioOutput } from '@parley/client/player/output';
+import { pcmSource } from '@parley/client/recorder/source';
+import { RecorderView } from '@parley/client/recorder/view';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { parleyOf } from '../support/parley.ts';

@@ -1,8 +1,8 @@
 import { createPlayer } from '@parley/client/player';
-import type { Position } from '@parley/client/player-report';
+import type { Position } from '@parley/client/player/report';
 import { createRecorder } from '@parley/client/recorder';
-import { voiceCalls } from '@parley/client/recorder-send';
-import { pcmSource } from '@parley/client/recorder-source';
+import { voiceCalls } from '@parley/client/recorder/send';
+import { pcmSource } from '@parley/client/recorder/source';
 import { newId } from '@parley/shared/id';
 import type { Message } from '@parley/shared/message';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';

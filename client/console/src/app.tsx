@@ -1,7 +1,7 @@
 import { createParley, type Parley } from '@parley/client';
 import { failureOf } from '@parley/client/failure';
 import { ParleyProvider } from '@parley/client/react';
-import { browserStore } from '@parley/client/recorder-store-browser';
+import { browserStore } from '@parley/client/recorder/store-browser';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useCallback, useEffect, useState } from 'react';
 import { currentToken, forget, isKept, keepToken, sessionName, signInHere } from './session/session.ts';

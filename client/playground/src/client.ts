@@ -1,8 +1,8 @@
 import { createParley } from '@parley/client';
 import type { AppRouter } from '@parley/server/rpc/router';
 import { getUntypedClient, type TRPCUntypedClient } from '@trpc/client';
+import type { ConnectionState, Transport } from '../../connection/link.ts';
 import { currentToken } from '../../console/src/session/session.ts';
-import type { ConnectionState, Transport } from '../../link.ts';
 
 /** A client that calls procedures by their path: what they are is only known when the page runs. */
 export interface Client {

@@ -1,6 +1,6 @@
 import type { PlaygroundProcedures } from '@parley/server/rpc/playground';
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import type { ConnectionState, Transport } from '../../link.ts';
+import type { ConnectionState, Transport } from '../../connection/link.ts';
 import { openClient } from './client.ts';
 import { formOf } from './draft.ts';
 import { ProcedureList } from './procedure-list.tsx';

@@ -1,4 +1,4 @@
-import { type MicrophoneSource, microphoneSource } from '@parley/client/recorder-microphone';
+import { type MicrophoneSource, microphoneSource } from '@parley/client/recorder/microphone';
 
 /** Null where the browser lets no page record: over HTTP from another machine, or in no format that is known. */
 export function microphone(): MicrophoneSource | null {

@@ -1,4 +1,4 @@
-import { type AudioOutput, webAudioOutput } from '@parley/client/player-output';
+import { type AudioOutput, webAudioOutput } from '@parley/client/player/output';
 import { useEffect, useState } from 'react';
 
 let made: AudioOutput | undefined;
