@@ -101,12 +101,15 @@ describe.skipIf(!isThere)('axe finds nothing serious', () => {
     for (const shown of ['.failure', '.unheard', '.card', 'button.file', '.attachment-image', '.table', 'pre']) {
       // A log that shows only what can be seen of it is gone through from its end.
       await expect
-        .poll(async () => {
-          const place = page.locator(shown).first();
-          if (await place.isVisible()) return true;
-          await page.locator('.log').evaluate((log) => log.scrollBy(0, -300));
-          return false;
-        })
+        .poll(
+          async () => {
+            const place = page.locator(shown).first();
+            if (await place.isVisible()) return true;
+            await page.locator('.log').evaluate((log) => log.scrollBy(0, -300));
+            return false;
+          },
+          { timeout: 20_000 },
+        )
         .toBe(true);
       if (shown === '.failure' || shown === 'button.file' || shown === 'pre')
         expect(await faults(page, shown)).toEqual([]);
