@@ -197,7 +197,8 @@ describe.skipIf(!isThere)('the playground', () => {
     expect(await call()).toMatchObject({ turn: { conversationId: id } });
     await rows('turn.completed').click();
     for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
+      // Without motion a colour is what it is at once, and not on its way there.
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       for (const width of [1280, 390]) {
         await page.setViewportSize({ width, height: 860 });
         expect([colorScheme, width, await serious()]).toEqual([colorScheme, width, []]);
