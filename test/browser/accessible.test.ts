@@ -79,7 +79,7 @@ describe.skipIf(!isThere)('axe finds nothing serious', () => {
   it('before anything is there, and where somebody signs in', { timeout: 60_000 }, async () => {
     const { app, browser, page } = opened;
     await withAxe(page);
-    await page.locator('.list-note').waitFor();
+    await page.getByText('Nothing here yet.').waitFor();
     expect(await faults(page, 'empty list')).toEqual([]);
 
     const context = await browser.newContext({ locale: 'en-US' });
