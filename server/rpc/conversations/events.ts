@@ -15,8 +15,10 @@ const lastEventMs = 1_000;
 export const events = chat.input(eventsInput).subscription(async ({ ctx, input, signal }) => {
   const { app, owner } = ctx;
   const { id } = await getConversation(app.db, owner, input.conversationId);
+  // The client is told that it has begun when this answers: where it begins has to be certain by then.
+  const from = input.lastEventId || (await app.feed.entry(id));
   return new PushSource((sink) => {
-    const delivery = app.feed.subscribe(id, input.lastEventId || undefined, sink, snapshotsOf(app.db));
+    const delivery = app.feed.subscribe(id, from, sink, snapshotsOf(app.db));
     void endIfDeleted(app.db, owner, id, delivery, sink);
     return delivery;
   }, signal);
