@@ -133,7 +133,8 @@ export class SentenceSplitter {
       return;
     }
     this.#filled = true;
-    if (this.#weight > longest) this.#shorten(char);
+    // More than once after a long run of spaces, which is measured by what follows it.
+    while (this.#weight > longest) this.#shorten(char);
     if (this.#fence !== '' || plain.test(char)) return;
     if (isStop(char)) this.#begin('stop', char);
     else if (isClause(char)) this.#begin('clause', char);

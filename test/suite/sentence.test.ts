@@ -110,7 +110,7 @@ describe('sentences, for any answer and any chunking', () => {
       fc.property(text, chunkings, (text, sizes) => {
         for (const sentence of split(inChunks([text], sizes))) {
           let weight = 0;
-          for (const char of sentence.text.trim()) weight += /[\u2e80-\uffef]/.test(char) ? 5 : 2;
+          for (const char of sentence.text.trim()) weight += /[\u2e80-\uffef]/u.test(char) ? 5 : 2;
           // Full stops and quotes in a row belong to what they end, until they are too many themselves.
           expect(weight).toBeLessThanOrEqual(
             /[!.?…。！？'"”’)）*_`~\p{Extended_Pictographic}]{5}/u.test(sentence.text) ? 1210 : 640,
@@ -122,6 +122,12 @@ describe('sentences, for any answer and any chunking', () => {
 });
 
 describe('a sentence is out', () => {
+  test('within its length, however long the spaces in it are', () => {
+    const words = 'word '.repeat(55);
+    for (const sentence of texts(`${words}him, "${' '.repeat(700)}a${' '.repeat(700)}b`))
+      expect(sentence.trim().length).toBeLessThanOrEqual(300);
+  });
+
   test('as soon as what follows is not part of its end', () => {
     const splitter = new SentenceSplitter({ locale: 'en' });
     const push = (text: string) => splitter.push({ bubble: 0, text }).map((sentence) => sentence.text);
