@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Transport } from '@parley/client/connection/link';
 import { ParleyFailure } from '@parley/client/failure';
-import type { Event } from '@parley/shared/event';
+import type { Event, Tracked } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
@@ -163,10 +163,15 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
       },
     });
     const conversation = await parley.conversations.create();
-    const seen = until(conversation.events(), ({ data }) => data.type === 'turn.completed');
+    // The turn goes on until it is seen: a subscription that comes late still begins with it.
+    const rest = gate();
+    app.provider.script(answer('Hello. ', rest, 'Again.'));
     await conversation.send('hello').accepted;
-    await seen;
-    const following = until(conversation.events(), ({ data }) => data.type === 'turn.completed');
+    const begun = await until(conversation.events(), ({ data }) => data.type === 'agent.delta');
+    rest.release();
+    const isOver = ({ data }: Tracked) => data.type === 'turn.completed';
+    const first = await until(conversation.events({ lastEventId: begun.at(-1)?.id }), isOver);
+    const following = until(conversation.events({ lastEventId: first.at(-1)?.id }), isOver);
     // Nothing but the subscription is there to notice that the first token has expired.
     await new Promise<void>((resolve) => asked.push(resolve));
     expect(await conversation.send('still there?').text()).toBe('You said: still there?. 1 2 3');
