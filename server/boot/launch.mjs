@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
+import { fileURLToPath } from 'node:url';
 
 // A terminal's Ctrl-C reaches every process of its group, and npm passes on what it gets: one press, several signals.
 const SAME_SIGNAL_MS = 500;
@@ -15,7 +16,8 @@ const NPM_CHECK_MS = 250;
  * `onStart` is given the process, to speak with it over that channel.
  */
 export function launch(node, args, { ownGroup, onStart = () => {} }) {
-  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], detached: ownGroup });
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  const child = spawn(node, args, { stdio, env: withCompileCache(process.env), detached: ownGroup });
   onStart(child);
   const terminalDelivers = !ownGroup && hasTerminal();
   const latest = new Map();
@@ -31,6 +33,11 @@ export function launch(node, args, { ownGroup, onStart = () => {} }) {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal]));
   });
+}
+
+/** Stripping types and compiling is half of a start, and its result can be kept: for what is started from there too. */
+function withCompileCache(env) {
+  return { NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url)), ...env };
 }
 
 /** A killed npm cannot pass anything on. Only under npm: elsewhere the parent may end and mean the program to stay. */
