@@ -46,8 +46,9 @@ export function terminal(args: string[], options: { env?: Record<string, string>
 }
 
 function run(words: string[], { input, env }: { input?: string; env?: Record<string, string> }, program: string): Cli {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(program, words, {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TERM: 'dumb', SHELL: '/bin/sh', ...env },
+    env: { PATH, HOME, TERM: 'dumb', SHELL: '/bin/sh', ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   running.add(child);

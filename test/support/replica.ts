@@ -132,9 +132,9 @@ async function stopped({ pid }: ChildProcess): Promise<void> {
 
 /** @throws Error with its output when it does not listen */
 async function startReplica(name: string, env: Record<string, string>): Promise<Replica> {
-  const { PATH = '', HOME = '' } = process.env;
+  const { PATH = '', HOME = '', NODE_COMPILE_CACHE } = process.env;
   const child = fork(program, {
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
