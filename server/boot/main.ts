@@ -29,7 +29,7 @@ try {
   const server = await serve(config, logger, consoleBuilt());
   process.stdout.write(`parley listening on ${server.url}\n`);
   if (config.database.mode === 'embedded') {
-    process.stdout.write('  talk to it:  npm run parley -- chat      (in another terminal)\n');
+    process.stdout.write('  talk to it:  open it in a browser, or run npm run parley -- chat in another terminal\n');
     process.stdout.write(`  data are in: ${config.dataDir}\n`);
   }
   let stopping = false;
