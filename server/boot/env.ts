@@ -140,7 +140,7 @@ const environment = z.object({
   RATE_USER_BURST: rate.default(500).meta(means('Calls a user may make at once.')),
   RATE_ADDRESS_PER_SECOND: rate
     .default(2000)
-    .meta(means('Calls an address may make in a second, on one replica; 0 is no limit.')),
+    .meta(means('Calls and handshakes an address may make in a second, on one replica; 0 is no limit.')),
   RATE_TURNS_PER_MINUTE: rate.default(600).meta(means('Turns a user may begin in a minute; 0 is no limit.')),
 
   PLAYGROUND: z

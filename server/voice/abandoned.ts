@@ -1,4 +1,4 @@
-import type { Db } from '@parley/db/connect';
+import { closeAbandonedRow, listAbandoned } from '@parley/db/repository/abandoned';
 import { getConversation } from '@parley/db/repository/conversation';
 import { listSegments, type VoiceSessionRow } from '@parley/db/repository/segment';
 import { limits } from '@parley/shared/limits';
@@ -12,48 +12,23 @@ import { fail, sessionOf } from './session.ts';
  * segment that comes after all opens its recording again, with a new turn. `limit`: of recordings that are looked at.
  */
 export async function closeAbandoned(ports: VoicePorts, limit: number): Promise<void> {
-  const { db } = ports.turns;
-  const before = new Date((await clockOf(db)).getTime() - ports.timing.openMs);
-  const rows = await db
-    .selectFrom('voice_sessions')
-    .selectAll()
-    .where('status', '=', 'open')
-    .where('last_index', 'is', null)
-    .where('changed_at', '<', before)
-    .orderBy('changed_at')
-    .limit(limit)
-    .execute();
+  const { rows, before } = await listAbandoned(ports.turns.db, ports.timing.openMs, limit);
   for (const row of rows) await close(ports, row, before);
-}
-
-/** Replicas' own clocks need not agree. */
-async function clockOf(db: Db): Promise<Date> {
-  const { now } = await db.selectNoFrom((sql) => sql.fn<Date>('clock_timestamp').as('now')).executeTakeFirstOrThrow();
-  return now;
 }
 
 /** Whoever spoke into it is told that the rest is missing, unless nothing was said or there is nobody to tell. */
 async function close(ports: VoicePorts, row: VoiceSessionRow, before: Date): Promise<void> {
   const session = sessionOf(row);
   const segments = await listSegments(ports.turns.db, session);
-  if (segments.length === 0 || !(await isActive(ports, row))) return await closeSilently(ports.turns.db, row, before);
+  if (segments.length === 0 || !(await isActive(ports, row))) {
+    await closeAbandonedRow(ports.turns.db, row, before);
+    return;
+  }
   const missing = missingOf(segments, null);
   const next = Math.max(...segments.map(({ index }) => index)) + 1;
   const wanted = next > limits.segmentIndex ? missing : [...missing, next];
   const isStill = (held: VoiceSessionRow): boolean => held.changed_at < before;
   await fail(ports, session, { kind: 'recording', missing }, 'SEGMENTS_MISSING', { missing: wanted }, isStill);
-}
-
-/** Unless something has come of it meanwhile. */
-async function closeSilently(db: Db, row: VoiceSessionRow, before: Date): Promise<void> {
-  await db
-    .updateTable('voice_sessions')
-    .set({ status: 'failed' })
-    .where('conversation_id', '=', row.conversation_id)
-    .where('id', '=', row.id)
-    .where('status', '=', 'open')
-    .where('changed_at', '<', before)
-    .execute();
 }
 
 async function isActive(ports: VoicePorts, row: VoiceSessionRow): Promise<boolean> {
