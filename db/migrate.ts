@@ -3,14 +3,14 @@ import { type Migration, Migrator } from 'kysely/migration';
 import * as foundation from './migration/001-foundation.ts';
 import * as voice from './migration/002-voice.ts';
 import * as attachments from './migration/003-attachments.ts';
-import * as abandoned from './migration/004-abandoned.ts';
+import * as recordings from './migration/004-recordings.ts';
 import type { Database } from './schema.ts';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
   '002-voice': voice,
   '003-attachments': attachments,
-  '004-abandoned': abandoned,
+  '004-recordings': recordings,
 };
 
 /** Brings the database to this version's schema. Safe when several replicas start at once: Kysely holds an advisory lock. */

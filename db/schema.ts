@@ -8,7 +8,7 @@ import type {
   Reference,
   Retrieval,
 } from '@parley/shared/message';
-import type { Heard, Metrics, TurnMedium, TurnStatus } from '@parley/shared/turn';
+import type { Heard, Metrics, Speak, TurnMedium, TurnStatus } from '@parley/shared/turn';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 
 /** A value that is written as JSON text and read as `Value`. */
@@ -209,6 +209,8 @@ export interface VoiceSessionTable {
   last_at: TimeOrNull;
   /** Whether the agent has said that it listens. */
   listened: Generated<boolean>;
+  /** How it is to be answered, as its last segment said. */
+  speak: JsonOrNull<Speak>;
   /** Milliseconds that transcription took, all segments together. */
   stt_ms: Generated<number>;
   changed_at: Time;

@@ -48,6 +48,8 @@ export const sendSegmentInput = z
     index: index.optional(),
     clientSegmentId: z.string().trim().min(1).max(210).optional(),
     isLast: z.boolean().default(false),
+    /** How the recording is answered; what its last segment says holds. Aloud by default. */
+    speak: speakSchema.optional(),
     ...recording,
   })
   .transform(({ clientSegmentId, ...input }, context) => {

@@ -40,12 +40,17 @@ export async function lockSession(trx: Trx, owner: Owner, key: SessionKey, turnI
 export async function updateSession(
   trx: Db,
   key: SessionKey,
-  set: Partial<Pick<VoiceSessionRow, 'status' | 'turn_id' | 'last_index'>> & { lastCame?: boolean },
+  set: Partial<Pick<VoiceSessionRow, 'status' | 'turn_id' | 'last_index' | 'speak'>> & { lastCame?: boolean },
 ): Promise<void> {
-  const { lastCame, ...columns } = set;
+  const { lastCame, speak, ...columns } = set;
   await trx
     .updateTable('voice_sessions')
-    .set({ ...columns, ...(lastCame && { last_at: now }), changed_at: now })
+    .set({
+      ...columns,
+      ...(speak != null && { speak: JSON.stringify(speak) }),
+      ...(lastCame && { last_at: now }),
+      changed_at: now,
+    })
     .where('conversation_id', '=', key.conversationId)
     .where('id', '=', key.voiceSessionId)
     .execute();

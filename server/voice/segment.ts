@@ -156,8 +156,9 @@ async function note(
     last_index: ends ? input.index : row.last_index,
     turn_id: opens ? newId() : row.turn_id,
   };
+  const speak = ends ? (input.speak ?? null) : null;
   if (isNew || ends)
-    await updateSession(trx, session, { ...noted, ...(opens && { status: 'open' }), lastCame: ends || opens });
+    await updateSession(trx, session, { ...noted, speak, ...(opens && { status: 'open' }), lastCame: ends || opens });
   return noted;
 }
 

@@ -129,6 +129,7 @@ async function complete(
         audio: session.voiceSessionId,
         sttMs: row.stt_ms,
         stt: nameOf(ports.transcriber),
+        ...(row.speak !== null && { speak: row.speak }),
       },
       message: {
         parts: [{ type: 'text', text: state.text }],
