@@ -34,8 +34,11 @@ describe('one replica', () => {
           await message.attempt(replica);
           await struck;
           await replica.exited;
+          const { starts } = watcher;
           replica = await crew.start();
           replicas.push(replica);
+          // A subscriber that has seen nothing yet has no event to resume from, and would miss a turn that is over before it is back.
+          await watcher.startedAfter(starts);
           await message.to(replica);
           await watcher.end(message.turnId);
           const next = crew.message(conversationId, 'and now', { onBusy: 'queue' });
