@@ -41,11 +41,14 @@ export async function renewLeases(
 /** A turn taken over, with its age by the database's clock. */
 export type TakenOver = TurnRow & { age_ms: number };
 
-/** Takes over turns whose lease has run out (or, with `others`, all that other owners run), raising their generation. */
+/**
+ * Takes over turns whose lease has run out (or, with `others`, all that other owners run), raising their generation; not those
+ * that this replica still `runs`, which it renews.
+ */
 export async function takeOver(
   db: Kysely<Database>,
   claim: { replica: string; leaseMs: number },
-  options: { limit: number; others?: boolean },
+  options: { limit: number; others?: boolean; runs: readonly string[] },
 ): Promise<TakenOver[]> {
   return await db
     .updateTable('turns')
@@ -67,6 +70,7 @@ export async function takeOver(
         .where((expired) =>
           options.others ? expired('expired.owner', '!=', claim.replica) : expired('expired.lease_until', '<', now),
         )
+        .where(sql<boolean>`not expired.id = any(${[...options.runs]}::uuid[])`)
         .orderBy('expired.lease_until')
         .limit(options.limit)
         .forUpdate()

@@ -34,6 +34,11 @@ export class TurnRunner {
     return this.#running.size;
   }
 
+  /** Ids of the turns that run here. */
+  get running(): string[] {
+    return [...this.#running.keys()];
+  }
+
   get claim(): { replica: string; leaseMs: number } {
     return { replica: this.#ports.replica, leaseMs: this.#ports.leaseMs };
   }

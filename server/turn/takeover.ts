@@ -61,7 +61,11 @@ export class Takeover {
     // A process that was stopped past its leases, and whose turns nobody took over, keeps them.
     await this.#runner.leases.renew();
     const claimedAt = performance.now();
-    const turns = await takeOver(db, this.#runner.claim, { limit: batch, others: alone });
+    const turns = await takeOver(db, this.#runner.claim, {
+      limit: batch,
+      others: alone,
+      runs: this.#runner.running,
+    });
     await Promise.all(turns.map((turn) => this.#resume(turn, claimedAt)));
     for (const { conversation_id } of await listStranded(db, batch)) await this.#promote(conversation_id);
     for (const turn of await listUnannounced(db, announceMs, batch)) await this.#announce(turn);

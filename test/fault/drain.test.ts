@@ -48,7 +48,12 @@ describe('a replica that is told to leave', () => {
     const watchers = await Promise.all([silent, talking].map((id) => crew.watch(id, [leaving, staying])));
     const messages = [crew.message(silent, 'say nothing yet'), crew.message(talking, 'begin')];
     crew.provider.script(answer(gate()), answer('I began. ', gate()));
-    for (const message of messages) await message.to(leaving);
+    const asked = crew.provider.requests.length;
+    for (const [i, message] of messages.entries()) {
+      await message.to(leaving);
+      // Each gets its own script: those are handed out in the order in which the model is asked.
+      await expect.poll(() => crew.provider.requests.length, { timeout: 10_000 }).toBe(asked + i + 1);
+    }
     await watchers[1]?.find((event) => event.type === 'agent.delta');
     expect(await leaving.terminate()).toBe(0);
     const ends = await Promise.all(watchers.map((watcher, i) => watcher.end(messages[i]?.turnId ?? '')));
