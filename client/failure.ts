@@ -1,5 +1,5 @@
 import { isReason, isRetryable, ParleyError, type Reason } from '@parley/shared/reason';
-import { TRPCClientError } from '@trpc/client';
+import { TRPCClientError } from '#trpc';
 
 /** Every error that the client gives: what the server said, or that it could not be reached (`UNAVAILABLE`). */
 export class ParleyFailure extends Error {

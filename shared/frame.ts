@@ -1,4 +1,4 @@
-import { SuperJSON, type SuperJSONResult } from 'superjson';
+import { SuperJSON, type SuperJSONResult } from '#superjson';
 import { ParleyError } from './reason.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 

@@ -1,4 +1,4 @@
-import { SuperJSON, type SuperJSONResult } from 'superjson';
+import { SuperJSON, type SuperJSONResult } from '#superjson';
 import { fromBase64, toBase64 } from './bytes.ts';
 import { limits } from './limits.ts';
 import { ParleyError } from './reason.ts';

@@ -1,8 +1,8 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { limits } from '@parley/shared/limits';
 import { clientTransformer } from '@parley/shared/wire';
-import { httpBatchLink, httpSubscriptionLink, type TRPCLink } from '@trpc/client';
 import { observable } from '@trpc/server/observable';
+import { httpBatchLink, httpSubscriptionLink, type TRPCLink } from '#trpc';
 import { failureOf, isLost } from '../failure.ts';
 import type { Connection, ConnectionOptions } from './link.ts';
 import { fetchStreamLink } from './stream.ts';

@@ -1,5 +1,5 @@
 import type { AppRouter } from '@parley/server/rpc/router';
-import type { TRPCClient } from '@trpc/client';
+import type { TRPCClient } from '#trpc';
 import { failureOf, isLost, ParleyFailure } from '../failure.ts';
 import { backoff, pause } from './backoff.ts';
 import type { Connection } from './link.ts';

@@ -1,5 +1,5 @@
 import type { AppRouter } from '@parley/server/rpc/router';
-import type { TRPCLink } from '@trpc/client';
+import type { TRPCLink } from '#trpc';
 import type { ParleyFailure } from '../failure.ts';
 import type { Credential } from './credential.ts';
 

@@ -1,8 +1,8 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { decodeFrame, encodeFrame, frameTransformer } from '@parley/shared/frame';
 import { clientTransformer } from '@parley/shared/wire';
-import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '@trpc/client';
 import { type Observable, type Observer, observable } from '@trpc/server/observable';
+import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '#trpc';
 import { failureOf, isRecord } from '../failure.ts';
 import { backoff } from './backoff.ts';
 import type { Connection, ConnectionOptions } from './link.ts';

@@ -1,7 +1,7 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { clientTransformer } from '@parley/shared/wire';
-import { TRPCClientError, type TRPCLink } from '@trpc/client';
 import { observable } from '@trpc/server/observable';
+import { TRPCClientError, type TRPCLink } from '#trpc';
 import { isRecord } from '../failure.ts';
 import { EventStreamParser, type ServerSentEvent } from './event-stream.ts';
 import type { ConnectionOptions } from './link.ts';
