@@ -210,16 +210,36 @@ export async function claimAbandoned(db: Db, claimMs: number, limit: number): Pr
     .execute();
 }
 
-/** Open sessions whose last segment came and in which nothing has changed for a while: to be looked at again. */
-export async function listQuietSessions(db: Db, quietMs: number, limit: number): Promise<VoiceSessionRow[]> {
+/**
+ * Open sessions in which nothing has changed for a while, the oldest first: those whose last segment came, to be looked at again,
+ * or those whose last segment did not.
+ */
+export async function listQuietSessions(
+  db: Db,
+  last: 'came' | 'missing',
+  quietMs: number,
+  limit: number,
+): Promise<VoiceSessionRow[]> {
   return await db
     .selectFrom('voice_sessions')
     .selectAll()
     .where('status', '=', 'open')
-    .where('last_index', 'is not', null)
+    .where('last_index', last === 'came' ? 'is not' : 'is', null)
     .where('changed_at', '<', sql<Date>`clock_timestamp() - ${quietMs} * interval '1 millisecond'`)
     .orderBy('changed_at')
     .limit(limit)
+    .execute();
+}
+
+/** Closes an open session without a turn, unless it has changed since it was read. */
+export async function closeUnchanged(db: Db, row: VoiceSessionRow): Promise<void> {
+  await db
+    .updateTable('voice_sessions')
+    .set({ status: 'failed' })
+    .where('conversation_id', '=', row.conversation_id)
+    .where('id', '=', row.id)
+    .where('status', '=', 'open')
+    .where('changed_at', '=', row.changed_at)
     .execute();
 }
 

@@ -1,6 +1,5 @@
-import { closeAbandonedRow, listAbandoned } from '@parley/db/repository/abandoned';
 import { getConversation } from '@parley/db/repository/conversation';
-import { listSegments, type VoiceSessionRow } from '@parley/db/repository/segment';
+import { closeUnchanged, listQuietSessions, listSegments, type VoiceSessionRow } from '@parley/db/repository/segment';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { VoicePorts } from './ports.ts';
@@ -12,22 +11,22 @@ import { fail, sessionOf } from './session.ts';
  * segment that comes after all opens its recording again, with a new turn. `limit`: of recordings that are looked at.
  */
 export async function closeAbandoned(ports: VoicePorts, limit: number): Promise<void> {
-  const { rows, before } = await listAbandoned(ports.turns.db, ports.timing.openMs, limit);
-  for (const row of rows) await close(ports, row, before);
+  const rows = await listQuietSessions(ports.turns.db, 'missing', ports.timing.openMs, limit);
+  for (const row of rows) await close(ports, row);
 }
 
 /** Whoever spoke into it is told that the rest is missing, unless nothing was said or there is nobody to tell. */
-async function close(ports: VoicePorts, row: VoiceSessionRow, before: Date): Promise<void> {
+async function close(ports: VoicePorts, row: VoiceSessionRow): Promise<void> {
   const session = sessionOf(row);
   const segments = await listSegments(ports.turns.db, session);
   if (segments.length === 0 || !(await isActive(ports, row))) {
-    await closeAbandonedRow(ports.turns.db, row, before);
+    await closeUnchanged(ports.turns.db, row);
     return;
   }
   const missing = missingOf(segments, null);
   const next = Math.max(...segments.map(({ index }) => index)) + 1;
   const wanted = next > limits.segmentIndex ? missing : [...missing, next];
-  const isStill = (held: VoiceSessionRow): boolean => held.changed_at < before;
+  const isStill = (held: VoiceSessionRow): boolean => held.changed_at.getTime() === row.changed_at.getTime();
   await fail(ports, session, { kind: 'recording', missing }, 'SEGMENTS_MISSING', { missing: wanted }, isStill);
 }
 

@@ -163,7 +163,7 @@ export class TranscriptionQueue {
         });
       }
       // One that cannot be looked at does not keep the others from it.
-      for (const row of await listQuietSessions(db, 2 * sweepMs, batch))
+      for (const row of await listQuietSessions(db, 'came', 2 * sweepMs, batch))
         await advance(this.#ports, sessionOf(row)).catch((error: unknown) => this.#report(error));
       if (performance.now() < this.#nextAbandoned) return;
       await closeAbandoned(this.#ports, batch);

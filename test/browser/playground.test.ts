@@ -1,13 +1,9 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { missingBrowser, openBrowser } from '../support/browser.ts';
-
-const builder = join(import.meta.dirname, '../../server/boot/build.mjs');
+import { consoleBuilt } from './console.ts';
 
 let app: App;
 let browser: Browser;
@@ -19,7 +15,7 @@ const isThere = missingBrowser() === undefined;
 
 beforeAll(async () => {
   if (!isThere) return;
-  await promisify(execFile)(process.execPath, [builder]);
+  await consoleBuilt();
   app = await startApp({ env: { PLAYGROUND: 'on' }, model: 'echo:1' });
   browser = await openBrowser();
 }, 180_000);

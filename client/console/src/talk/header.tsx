@@ -1,6 +1,6 @@
 import type { UseConversationResult } from '@parley/client/react';
 import { limits } from '@parley/shared/limits';
-import { type FormEvent, useId, useState } from 'react';
+import { type FormEvent, type ReactNode, useId, useState } from 'react';
 import { go } from '../route.ts';
 import { changeSettings, useSettings } from '../settings/settings.ts';
 import { useStrings } from '../strings/language.tsx';
@@ -122,19 +122,11 @@ function Rename({
           value={chosen}
           onChange={(event) => setChosen(event.target.value)}
         />
-        {hasFailed && (
-          <p className="error" role="alert">
-            {actions.failed}
-          </p>
-        )}
-        <div className="dialog-actions">
-          <button type="button" className="button" onClick={onClose}>
-            {actions.cancel}
-          </button>
+        <Actions hasFailed={hasFailed} onCancel={onClose}>
           <button type="submit" className="button primary" disabled={isPending}>
             {actions.save}
           </button>
-        </div>
+        </Actions>
       </form>
     </Dialog>
   );
@@ -159,19 +151,10 @@ function Confirm({
   onClose: () => void;
   onConfirm: () => void;
 }) {
-  const { actions } = useStrings();
   return (
     <Dialog title={title} onClose={onClose}>
       <p>{body}</p>
-      {hasFailed && (
-        <p className="error" role="alert">
-          {actions.failed}
-        </p>
-      )}
-      <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          {actions.cancel}
-        </button>
+      <Actions hasFailed={hasFailed} onCancel={onClose}>
         <button
           type="button"
           className={isDangerous ? 'button danger' : 'button primary'}
@@ -180,7 +163,27 @@ function Confirm({
         >
           {action}
         </button>
-      </div>
+      </Actions>
     </Dialog>
+  );
+}
+
+/** The end of a dialog that does something: whether that failed, and the way out beside the way on. */
+function Actions({ hasFailed, onCancel, children }: { hasFailed: boolean; onCancel: () => void; children: ReactNode }) {
+  const { actions } = useStrings();
+  return (
+    <>
+      {hasFailed && (
+        <p className="error" role="alert">
+          {actions.failed}
+        </p>
+      )}
+      <div className="dialog-actions">
+        <button type="button" className="button" onClick={onCancel}>
+          {actions.cancel}
+        </button>
+        {children}
+      </div>
+    </>
   );
 }
