@@ -1,6 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { writeSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
 import type { Fault, FromReplica, ToReplica } from './replica.ts';
 
 // A server of its own process for tests that break it: the real program, with a fault that strikes at a step of a turn.
@@ -51,5 +50,3 @@ if (offset !== 0) {
 }
 
 await import('@parley/server/boot/main');
-// Most are killed, and what they compiled would go with them.
-flushCompileCache();

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { onParentGone } from '@parley/server/boot/parent';
 import type { TestProject } from 'vitest/node';
 import { type ChromiumBinary, ChromiumUnavailable, findChromium } from './chromium-binary.ts';
@@ -21,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Killed `npm test`: nothing is left to report to.
   onParentGone(() => process.exit(1));
   sweepFolders();
-  const [postgres, redis, chromium] = await Promise.all([startPostgres(), sharedRedis(), browser()]);
+  const [postgres, redis, chromium] = await Promise.all([startPostgres(), sharedRedis(), browser(), compile()]);
   await makeTemplate(postgres.connection);
   project.provide('postgres', postgres.connection);
   project.provide('redis', redis.context);
@@ -29,6 +32,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     await Promise.all([postgres.stop(), redis.stop()]);
   };
+}
+
+/** Where the compiled is kept (see launch.mjs). */
+async function compile(): Promise<void> {
+  if (process.env.NODE_COMPILE_CACHE === undefined) return;
+  await promisify(execFile)(process.execPath, [fileURLToPath(new URL('compile.ts', import.meta.url))]);
 }
 
 async function sharedRedis() {
