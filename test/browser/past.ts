@@ -21,6 +21,8 @@ export interface PastConversation {
   /** When its last message was; now. */
   endedAt?: Date;
   status?: 'active' | 'ended';
+  /** Milliseconds between two messages; 40 s. */
+  stepMs?: number;
 }
 
 /** A server's database. */
@@ -30,12 +32,9 @@ export interface Stored {
 
 /** Rows of one statement. */
 const batch = 1_000;
-/** Between two messages. */
-const stepMs = 40_000;
-
 /** Puts a conversation straight into the database, as if this user of the tests' tenant had had it. Returns its id. */
 export async function hadConversation({ database: { db } }: Stored, user: string, past: PastConversation) {
-  const { title, status = 'active', endedAt = new Date() } = past;
+  const { title, status = 'active', endedAt = new Date(), stepMs = 40_000 } = past;
   const id = newId();
   const messages = [...past.messages];
   const from = endedAt.getTime() - messages.length * stepMs;

@@ -20,6 +20,8 @@ const mostBytes = 250 * 1024;
 const user = 'maya';
 
 await using stack = new AsyncDisposableStack();
+// A server serves what was built when it began.
+await consoleBuilt();
 const store = await freshStore();
 stack.defer(() => store.drop());
 const speech = await startSpeechProvider(hearAndSay);
@@ -34,7 +36,6 @@ const drive = await startDrive({
 stack.defer(() => drive.stop());
 const spoken = await spokenFile(clips[7]?.file ?? '');
 stack.defer(() => spoken.remove());
-await consoleBuilt();
 
 const { trpc } = await drive.user(user);
 await trpc.account.updateProfile.mutate({ nickname: 'Maya', locale: 'en' });

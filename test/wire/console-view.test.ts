@@ -35,7 +35,7 @@ function later(events: readonly Tracked['data'][], state: ConversationState = in
 }
 
 const rowsOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) => [
-  ...messageRows(state.messages, true),
+  ...messageRows(state.messages, false),
   ...openRows(state, outgoing),
 ];
 const keysOf = (state: ConversationState, outgoing: Parameters<typeof openRows>[1] = []) =>
@@ -98,15 +98,16 @@ describe('the rows of a conversation', () => {
     const day = 24 * 3_600_000;
     const messages = [0, 1, 2].map((n) => message('human', `turn ${n}`, { createdAt: at + (n === 2 ? day : n) }));
     const rows = messageRows(messages.slice(1), false);
-    expect(rows.map((row) => row.type === 'message' && row.isNewDay)).toEqual([false, true]);
+    expect(rows.map(({ type }) => type)).toEqual(['message', 'day', 'message']);
     const more = messageRows(messages, true);
-    expect(more.map((row) => row.type === 'message' && row.isNewDay)).toEqual([true, false, true]);
-    expect(more[2]).toBe(rows[1]);
+    expect(more.map(({ type }) => type)).toEqual(['day', 'message', 'message', 'day', 'message']);
+    expect(more.slice(2)).toEqual(rows);
+    for (const [index, row] of rows.entries()) expect(more[index + 2]).toBe(row);
   });
 
   it('have a key each, whatever a turn holds', () => {
     const twice = [message('human', 'one'), message('human', 'one', { id: 'other' }), message('agent', 'one')];
-    const keys = messageRows(twice, true).map(({ key }) => key);
+    const keys = messageRows(twice, false).map(({ key }) => key);
     expect(new Set(keys).size).toBe(3);
   });
 });

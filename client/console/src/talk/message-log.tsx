@@ -33,7 +33,8 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
     getScrollElement: () => scroller.current,
     estimateSize: (index) => {
       const row = rows[index];
-      return row?.type === 'message' ? row.height : 72;
+      if (row?.type === 'message') return row.height;
+      return row?.type === 'day' ? 37 : 72;
     },
     getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
     overscan: 4,

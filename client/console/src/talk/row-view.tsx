@@ -25,28 +25,22 @@ export interface RowViewProps {
 
 export const RowView = memo(function RowView({ row, canRetry, spoken, sentences, actions }: RowViewProps) {
   switch (row.type) {
+    case 'day':
+      return <Day at={row.at} />;
     case 'message':
-    case 'turn': {
-      const message = row.type === 'message' ? row.message : undefined;
+    case 'turn':
+      if (row.type === 'message' && row.message.role === 'human') return <HumanMessage message={row.message} />;
       // In one place whether it comes in or is stored: what is shown of it is not made anew when it has ended.
       return (
-        <>
-          {row.type === 'message' && row.isNewDay && <Day at={row.message.createdAt} />}
-          {message?.role === 'human' ? (
-            <HumanMessage message={message} />
-          ) : (
-            <AgentMessage
-              answer={row.type === 'message' ? row.message : row.turn}
-              turnId={row.type === 'message' ? row.message.turnId : row.turn.id}
-              canRetry={canRetry}
-              spoken={spoken}
-              sentences={sentences}
-              onRetry={actions.retry}
-            />
-          )}
-        </>
+        <AgentMessage
+          answer={row.type === 'message' ? row.message : row.turn}
+          turnId={row.type === 'message' ? row.message.turnId : row.turn.id}
+          canRetry={canRetry}
+          spoken={spoken}
+          sentences={sentences}
+          onRetry={actions.retry}
+        />
       );
-    }
     case 'outgoing':
       return <OutgoingMessage outgoing={row.outgoing} onResend={actions.resend} onDiscard={actions.discard} />;
     case 'transcript':

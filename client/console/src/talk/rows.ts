@@ -6,9 +6,13 @@ import { startOfDay } from '../ui/day.ts';
 /** One thing in the log. Keys stay when what is shown of a turn changes from coming in to stored. */
 export type Row = { readonly key: string } & (
   | {
+      /** What follows was said on another day than what comes before. */
+      readonly type: 'day';
+      readonly at: number;
+    }
+  | {
       readonly type: 'message';
       readonly message: MessageInEvent;
-      readonly isNewDay: boolean;
       /** Before it is measured: about how high it will be, in pixels. */
       readonly height: number;
     }
@@ -22,32 +26,41 @@ export type Row = { readonly key: string } & (
   | { readonly type: 'failure'; readonly outcome: Extract<Outcome, { status: 'failed' }> }
 );
 
-type MessageRow = Extract<Row, { type: 'message' }>;
-
-/** A message's row stays the same object, so that of thousands only those are looked at again that are new. */
-const known = new WeakMap<MessageInEvent, MessageRow>();
+/** A message's rows stay the same objects, so that of thousands only those are looked at again that are new. */
+const known = new WeakMap<MessageInEvent, { day: Row; message: Row }>();
 const days = new WeakMap<MessageInEvent, number>();
 
 /**
- * `isWhole`: there is nothing before the first one. Otherwise its day is not named: its row would become smaller, and move
- * what somebody reads, as soon as an earlier message of that day is there.
+ * `isWhole`: there is nothing before the first one. Otherwise its day is not named, which may be that of an earlier message.
+ * A day has a row of its own: were it part of the message's, that would grow under the eyes of whoever reads it when the page
+ * before comes in.
  */
 export function messageRows(messages: readonly MessageInEvent[], isWhole: boolean): Row[] {
   const keys = new Set<string>();
+  const rows: Row[] = [];
   let lastDay: number | undefined;
-  return messages.map((message) => {
+  for (const message of messages) {
     const usual = keyOf(message.turnId, message.role);
     const key = keys.has(usual) ? message.id : usual;
     keys.add(key);
+    const own = rowsOf(message, key);
     const day = dayOf(message);
-    const isNewDay = day !== lastDay && (isWhole || lastDay !== undefined);
+    if (day !== lastDay && (isWhole || lastDay !== undefined)) rows.push(own.day);
+    rows.push(own.message);
     lastDay = day;
-    const before = known.get(message);
-    if (before?.key === key && before.isNewDay === isNewDay) return before;
-    const row: MessageRow = { key, type: 'message', message, isNewDay, height: heightOf(message) };
-    known.set(message, row);
-    return row;
-  });
+  }
+  return rows;
+}
+
+function rowsOf(message: MessageInEvent, key: string): { day: Row; message: Row } {
+  const before = known.get(message);
+  if (before?.message.key === key) return before;
+  const rows: { day: Row; message: Row } = {
+    day: { key: `${key} day`, type: 'day', at: message.createdAt },
+    message: { key, type: 'message', message, height: heightOf(message) },
+  };
+  known.set(message, rows);
+  return rows;
 }
 
 function heightOf({ parts }: MessageInEvent): number {
