@@ -4,16 +4,23 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Folders of tests that wait much, and so leave a processor to others: begun first, they do not make the end wait. */
-const first = ['test/fault/', 'test/native/', 'test/browser/', 'test/example/', 'test/wire/cli'];
+/** What takes long, begun first so that the end does not wait for it. */
+const long = ['test/fault/', 'test/native/', 'test/browser/', 'test/example/', 'test/wire/cli'];
+/** What takes long and hardly a processor: one at a time beside those that do. */
+const quiet = ['cli-listen', 'voice-stall', 'client', 'client-loss'].map((name) => `test/wire/${name}.test.ts`);
+quiet.push('test/security/connection.test.ts');
 
-class PatientFirst extends BaseSequencer {
+class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
-      const at = first.findIndex((folder) => moduleId.startsWith(`${root}${folder}`));
-      return at < 0 ? first.length : at;
+    const rankIn = (list: readonly string[], { moduleId }: TestSpecification): number => {
+      const at = list.findIndex((name) => moduleId.startsWith(`${root}${name}`));
+      return at < 0 ? list.length : at;
     };
-    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
+    const sorted = await super.sort(files);
+    const isQuiet = (file: TestSpecification): boolean => rankIn(quiet, file) < quiet.length;
+    const order = sorted.filter((file) => !isQuiet(file)).sort((one, other) => rankIn(long, one) - rankIn(long, other));
+    for (const [index, file] of sorted.filter(isQuiet).entries()) order.splice(2 + 3 * index, 0, file);
+    return order;
   }
 }
 
@@ -27,7 +34,7 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for others' processes, so that two processors serve three.
     maxWorkers: 3,
-    sequence: { sequencer: PatientFirst },
+    sequence: { sequencer: LongFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
