@@ -24,7 +24,7 @@ const TEMPLATE = 'parley_template';
 const FOLDER_PREFIX = 'parley-test-postgres-';
 const IN_MEMORY = '/dev/shm';
 /** More than a run's PostgreSQL ever takes. */
-const ROOM_BYTES = 4 * 2 ** 30;
+const ROOM_BYTES = 2 ** 30;
 
 /**
  * A PostgreSQL of a test's own, for tests that stop or kill it (`pid`). With `dataDir` an earlier one's data, kept at
