@@ -1,7 +1,7 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { limits } from '@parley/shared/limits';
 import { clientTransformer } from '@parley/shared/wire';
-import { observable } from '@trpc/server/observable';
+import { observable } from '#observable';
 import { httpBatchLink, httpSubscriptionLink, type TRPCLink } from '#trpc';
 import { failureOf, isLost } from '../failure.ts';
 import type { Connection, ConnectionOptions } from './link.ts';

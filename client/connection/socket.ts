@@ -1,7 +1,7 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { decodeFrame, encodeFrame, frameTransformer } from '@parley/shared/frame';
 import { clientTransformer } from '@parley/shared/wire';
-import { type Observable, type Observer, observable } from '@trpc/server/observable';
+import { type Observable, type Observer, observable } from '#observable';
 import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '#trpc';
 import { failureOf, isRecord } from '../failure.ts';
 import { backoff } from './backoff.ts';

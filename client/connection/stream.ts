@@ -1,6 +1,6 @@
 import type { AppRouter } from '@parley/server/rpc/router';
 import { clientTransformer } from '@parley/shared/wire';
-import { observable } from '@trpc/server/observable';
+import { observable } from '#observable';
 import { TRPCClientError, type TRPCLink } from '#trpc';
 import { isRecord } from '../failure.ts';
 import { EventStreamParser, type ServerSentEvent } from './event-stream.ts';

@@ -131,7 +131,7 @@ export class Turn implements AsyncIterable<Event, void, void> {
         });
       }
     }
-    yield* this.#readOn(this.#spilt);
+    for await (const event of this.#readOn(this.#spilt)) yield event;
   }
 
   protected get reader(): TurnReader {
@@ -217,8 +217,9 @@ export class Turn implements AsyncIterable<Event, void, void> {
     const { reader, lastEventId } = from;
     const signal = this.#signal;
     for await (const { data } of new Events(this.line, this.conversationId, { lastEventId, signal })) {
-      yield* reader.read(data);
-      if (data.type === 'gap' && data.snapshot.turn?.id !== this.id) yield* reader.finish(await this.#ask(signal));
+      for (const event of reader.read(data)) yield event;
+      if (data.type === 'gap' && data.snapshot.turn?.id !== this.id)
+        for (const event of reader.finish(await this.#ask(signal))) yield event;
       if (reader.terminal) return;
     }
     if (signal?.aborted) throw signal.reason;

@@ -1,4 +1,4 @@
-import type { Observable } from '@trpc/server/observable';
+import type { Observable } from './observable.ts';
 import { isRecord } from './record.ts';
 import { TRPCClientError } from './trpc-error.ts';
 

@@ -1,4 +1,4 @@
-import { observable } from '@trpc/server/observable';
+import { observable } from './observable.ts';
 import { type Link, read, resultOf, type Transformer } from './operation.ts';
 import { isRecord } from './record.ts';
 import { TRPCClientError } from './trpc-error.ts';

@@ -1,4 +1,4 @@
-import { type Observer, observable } from '@trpc/server/observable';
+import { type Observer, observable } from './observable.ts';
 import { type Link, type Operation, type Result, resultOf, type Transformer } from './operation.ts';
 import { isRecord } from './record.ts';
 import { TRPCClientError } from './trpc-error.ts';

@@ -13,8 +13,6 @@ const fromApp = createRequire(join(app, 'package.json'));
 export interface Bundles {
   /** The client without React Native, minified. */
   core: string;
-  /** What Metro and React Native put into every bundle, minified. */
-  nothing: string;
   /** React Native's own globals. */
   environment: string;
   /** The example app, with React Native and Expo. */
@@ -25,7 +23,6 @@ export interface Bundles {
 export async function build(folder: string): Promise<Bundles> {
   const entries = {
     'core.min': join(import.meta.dirname, 'core.ts'),
-    'nothing.min': join(import.meta.dirname, 'nothing.ts'),
     environment: join(dirname(fromApp.resolve('react-native/package.json')), 'Libraries/Core/InitializeCore.js'),
     example: join(app, 'index.ts'),
   };
@@ -34,7 +31,6 @@ export async function build(folder: string): Promise<Bundles> {
   const file = (name: keyof typeof entries): string => join(folder, `${name}.js`);
   return {
     core: file('core.min'),
-    nothing: file('nothing.min'),
     environment: file('environment'),
     example: file('example'),
   };

@@ -1,2 +1,0 @@
-// A program that does nothing, to see how large that is.
-export {};
