@@ -20,6 +20,11 @@ export interface Crew extends Cluster {
   message(conversationId: string, text?: string, options?: { onBusy?: 'reject' | 'interrupt' | 'queue' }): Sending;
   /** Subscribes at the first of these replicas; waits until the server has begun it. */
   watch(conversationId: string, replicas: readonly Replica[], after?: Log): Promise<Watcher>;
+  /**
+   * A whole turn that all of these see, so that each has an event to resume from: a subscriber that has none begins live, and is
+   * not told of a turn that was over before it came back.
+   */
+  exchange(conversationId: string, replica: Replica, watchers: readonly Watcher[]): Promise<void>;
   /** Resolves with what is stored (of these conversations) when none of their turns runs or waits, and all ends are announced. */
   settled(conversationIds?: readonly string[]): Promise<Stored>;
   /**
@@ -38,6 +43,31 @@ export async function startCrew(options: ClusterOptions = {}): Promise<Crew> {
   const watchers: Watcher[] = [];
   const client: Crew['client'] = async (replica, name = user) =>
     httpClient(replica.url, { authorization: `Bearer ${await cluster.token(name)}` });
+  const message: Crew['message'] = (conversationId, text = 'hello', { onBusy } = {}) => {
+    const sending: Sending = {
+      conversationId,
+      turnId: newId(),
+      text,
+      acknowledged: false,
+      async to(replica, signal) {
+        const { turnId } = sending;
+        const { turns } = await client(replica);
+        const input = { conversationId, turnId, parts: [{ type: 'text' as const, text }], ...(onBusy && { onBusy }) };
+        const sent = await turns.send.mutate(input, signal ? { signal } : {});
+        sending.acknowledged = true;
+        return sent.duplicate ? 'duplicate' : 'new';
+      },
+      async attempt(replica, signal) {
+        try {
+          return await sending.to(replica, signal);
+        } catch (error) {
+          return describe(error).reason ?? 'lost';
+        }
+      },
+    };
+    sends.push(sending);
+    return sending;
+  };
   const settled = async (conversationIds?: readonly string[]): Promise<Stored> => {
     for (;;) {
       const stored = await readStored(cluster.database.db, conversationIds);
@@ -51,37 +81,18 @@ export async function startCrew(options: ClusterOptions = {}): Promise<Crew> {
     async conversation(replica) {
       return (await (await client(replica)).conversations.create.mutate({})).id;
     },
-    message(conversationId, text = 'hello', { onBusy } = {}) {
-      const sending: Sending = {
-        conversationId,
-        turnId: newId(),
-        text,
-        acknowledged: false,
-        async to(replica, signal) {
-          const { turnId } = sending;
-          const { turns } = await client(replica);
-          const input = { conversationId, turnId, parts: [{ type: 'text' as const, text }], ...(onBusy && { onBusy }) };
-          const sent = await turns.send.mutate(input, signal ? { signal } : {});
-          sending.acknowledged = true;
-          return sent.duplicate ? 'duplicate' : 'new';
-        },
-        async attempt(replica, signal) {
-          try {
-            return await sending.to(replica, signal);
-          } catch (error) {
-            return describe(error).reason ?? 'lost';
-          }
-        },
-      };
-      sends.push(sending);
-      return sending;
-    },
+    message,
     async watch(conversationId, replicas, after) {
       const name = `watcher ${watchers.length + 1}`;
       const watcher = new Watcher({ name, replicas, token, conversationId, ...(after && { after }) });
       watchers.push(watcher);
       await watcher.started;
       return watcher;
+    },
+    async exchange(conversationId, replica, watchers) {
+      const first = message(conversationId, 'first');
+      await first.to(replica);
+      await Promise.all(watchers.map((watcher) => watcher.end(first.turnId)));
     },
     settled,
     async judge(conversationIds) {

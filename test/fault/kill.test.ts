@@ -48,6 +48,7 @@ async function begin(victim: Replica, fault: Fault) {
     crew.watch(conversationId, [victim, survivor]),
     crew.watch(conversationId, [survivor]),
   ]);
+  await crew.exchange(conversationId, survivor, [near, far]);
   const message = crew.message(conversationId);
   await sendTwice(victim, fault, message);
   await far.end(message.turnId);
@@ -85,7 +86,7 @@ describe('SIGSTOP past the lease', () => {
         const story = await begin(victim, { step, signal: 'SIGSTOP' });
         const { conversationId, near, message } = story;
         // Who resumes elsewhere, and who stays until it comes back, are told the same.
-        if (near.events.length > 0) await (await crew.watch(conversationId, [survivor], near)).end(message.turnId);
+        await (await crew.watch(conversationId, [survivor], near)).end(message.turnId);
         victim.signal('SIGCONT');
         await goOn(story);
         stories.push(story);

@@ -34,8 +34,6 @@ export class Watcher implements Log {
   readonly #socket: ReturnType<typeof createWSClient>;
   readonly #client: ReturnType<typeof createTRPCClient<AppRouter>>;
   readonly #started = Promise.withResolvers<void>();
-  #starts = 0;
-  #nextStart = Promise.withResolvers<void>();
   #lastEventId: string | undefined;
   #subscription: { unsubscribe(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -58,16 +56,6 @@ export class Watcher implements Log {
   /** The server has begun the subscription. */
   get started(): Promise<void> {
     return this.#started.promise;
-  }
-
-  /** How often the server has begun it. */
-  get starts(): number {
-    return this.#starts;
-  }
-
-  /** The server has begun it more often than this: what is said from now on is seen, also by one that has no event to resume from. */
-  async startedAfter(starts: number): Promise<void> {
-    while (this.#starts <= starts) await this.#nextStart.promise;
   }
 
   /** The first event that fits, seen already or when it comes. */
@@ -114,12 +102,7 @@ export class Watcher implements Log {
       this.#timer = setTimeout(() => this.#subscribe(), 50);
     };
     this.#subscription = this.#client.conversations.events.subscribe(input, {
-      onStarted: () => {
-        this.#starts++;
-        this.#started.resolve();
-        this.#nextStart.resolve();
-        this.#nextStart = Promise.withResolvers();
-      },
+      onStarted: () => this.#started.resolve(),
       onData: (tracked) => {
         this.#lastEventId = tracked.id;
         this.events.push(tracked);

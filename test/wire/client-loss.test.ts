@@ -64,6 +64,7 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     }
     const seen = await following;
     const events = await iterating;
+    await direct.end(turn.id);
     expect(ids(seen)).toEqual(ids(direct.seen.filter(({ id }) => id <= (seen.at(-1)?.id ?? ''))));
     expect(textOf(events)).toBe(whole);
     expect(events.map(({ type }) => type)).toEqual(direct.seen.map(({ data }) => data.type));
