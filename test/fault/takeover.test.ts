@@ -40,6 +40,7 @@ describe('the replica that takes a turn over', () => {
       const replicas = [first, second];
       const conversationId = await crew.conversation(first);
       const watcher = await crew.watch(conversationId, replicas);
+      await crew.exchange(conversationId, first, [watcher]);
       const message = crew.message(conversationId);
       const { struck } = await first.fault({ step: 'delta.first', signal: 'SIGKILL', id: message.turnId });
       const taken = await second.fault({ step: 'takeover.claimed', signal, id: message.turnId });
@@ -134,6 +135,7 @@ describe('an owner that comes back to end a turn that another one runs', () => {
     const second = await crew.start();
     const conversationId = await crew.conversation(second);
     const watchers = await Promise.all([first, second].map((replica) => crew.watch(conversationId, [replica, second])));
+    await crew.exchange(conversationId, second, watchers);
     const hold = gate();
     crew.provider.script(refusal(400), answer('It goes ', hold, 'on.'));
     const message = crew.message(conversationId);

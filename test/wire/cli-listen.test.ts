@@ -221,7 +221,7 @@ test.skipIf(!hasTerminal)('on a terminal it is the microphone, and without a pro
   expect(run.stdout).toMatch(/^you {4}You said it\./m);
   expect(run.stdout).toMatch(/^agent {2}Loud and clear\.\r$/m);
   // Three words of a fifth of a second each, at 24 kHz.
-  await vi.waitFor(() => expect(fs.statSync(heard).size).toBeGreaterThan(0.5 * 24_000 * 2));
+  await vi.waitFor(() => expect(fs.statSync(heard).size).toBeGreaterThan(0.5 * 24_000 * 2), 10_000);
 
   fs.writeFileSync(path.join(bin, 'arecord'), '#!/bin/sh\necho "no such device" >&2\nexit 1\n', { mode: 0o755 });
   const broken = terminal(['listen'], { env: { ...env, PATH: bin } });
