@@ -7,7 +7,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What takes long, begun first so that the end does not wait for it. */
 const long = ['test/fault/', 'test/native/', 'test/browser/', 'test/example/', 'test/wire/cli'];
 /** What takes long and hardly a processor: one at a time beside those that do. */
-const quiet = ['cli-listen', 'voice-stall', 'client', 'client-loss'].map((name) => `test/wire/${name}.test.ts`);
+const quiet = ['cli-listen', 'embedded', 'voice-stall', 'client', 'client-loss'].map(
+  (name) => `test/wire/${name}.test.ts`,
+);
 quiet.push('test/security/connection.test.ts');
 
 class LongFirst extends BaseSequencer {

@@ -9,6 +9,7 @@ import { type Server, serve } from '@parley/server/boot/serve';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp } from '../support/app.ts';
+import { quickParent } from '../support/quick-parent.ts';
 
 const at = '/console/sign-in';
 
@@ -35,7 +36,7 @@ describe('in the embedded mode', () => {
   let dataDir: string;
   let server: Server;
   beforeAll(async () => {
-    dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-test-console-'));
+    dataDir = fs.mkdtempSync(path.join(quickParent(), 'parley-test-console-'));
     const config = decide(readEnvironment({ PORT: '0', DATA_DIR: dataDir }));
     server = await serve(config, createLogger({ level: 'silent' }));
   });
@@ -116,7 +117,7 @@ describe('elsewhere', () => {
   });
 
   it.each([{ HOST: '0.0.0.0' }, { AUTH_PROVISION: 'closed' }])('the embedded mode neither, with %j', async (env) => {
-    const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-test-console-'));
+    const dataDir = fs.mkdtempSync(path.join(quickParent(), 'parley-test-console-'));
     const config = decide(readEnvironment({ PORT: '0', DATA_DIR: dataDir, ...env }));
     const server = await serve(config, createLogger({ level: 'silent' }));
     try {

@@ -9,6 +9,7 @@ import { migrate } from '@parley/db/migrate';
 import type { Database } from '@parley/db/schema';
 import type { Kysely } from 'kysely';
 import pg from 'pg';
+import { quickParent } from './quick-parent.ts';
 
 export type Server = EmbeddedPostgres['connection'];
 
@@ -22,37 +23,19 @@ export interface FreshDatabase {
 
 const TEMPLATE = 'parley_template';
 const FOLDER_PREFIX = 'parley-test-postgres-';
-const IN_MEMORY = '/dev/shm';
-/** More than a run's PostgreSQL ever takes. */
-const ROOM_BYTES = 2 ** 30;
 
 /**
  * A PostgreSQL of a test's own, for tests that stop or kill it (`pid`). With `dataDir` an earlier one's data, kept at
  * `stop()`; without, a new folder that `stop()` removes. Not durable: fast, and safe against all but the machine's crash.
  */
 export async function startPostgres(dataDir?: string): Promise<EmbeddedPostgres & { dataDir: string }> {
-  const folder = dataDir ?? fs.mkdtempSync(path.join(quickFolder(), FOLDER_PREFIX));
+  const folder = dataDir ?? fs.mkdtempSync(path.join(quickParent(), FOLDER_PREFIX));
   const server = await startEmbedded({ dataDir: folder, durable: false });
   const stop = async () => {
     await server.stop();
     if (dataDir === undefined) fs.rmSync(folder, { recursive: true, force: true });
   };
   return { ...server, dataDir: folder, stop };
-}
-
-/**
- * In memory where there is room. A database of its own for each test file is hundreds of files made and removed, of which ext4
- * makes heavy work: it looks for one that was not removed in the last seconds.
- */
-function quickFolder(): string {
-  try {
-    const { bavail, bsize } = fs.statfsSync(IN_MEMORY);
-    fs.accessSync(IN_MEMORY, fs.constants.W_OK);
-    if (bavail * bsize >= ROOM_BYTES) return IN_MEMORY;
-  } catch {
-    // There is none on this machine.
-  }
-  return os.tmpdir();
 }
 
 /** Makes the migrated database that `createDatabase` copies. */
@@ -94,7 +77,7 @@ async function command(server: Server, sql: string): Promise<void> {
 
 /** Removes the folders of earlier runs that were killed before they could. */
 export function sweepFolders(): void {
-  for (const folder of [...new Set([os.tmpdir(), quickFolder()])].flatMap(left)) {
+  for (const folder of [...new Set([os.tmpdir(), quickParent()])].flatMap(left)) {
     try {
       holdFolder(folder).release();
       fs.rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +10,7 @@ import { DataFolderInUse, EmbeddedUnavailable } from '@parley/db/embedded-failur
 import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
 import { z } from 'zod';
+import { quickParent } from '../support/quick-parent.ts';
 
 const isRoot = process.getuid?.() === 0;
 /** An ordinary user that every system has, and not nobody, as whom PostgreSQL runs for root. initdb wants a name for it. */
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 function newFolder(): string {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'parley-test-embedded-'));
+  const folder = fs.mkdtempSync(path.join(quickParent(), 'parley-test-embedded-'));
   cleanups.push(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
