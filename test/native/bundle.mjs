@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 // node bundle.mjs FOLDER NAME=ENTRY… : bundles each entry for Android with Metro as React Native sets it up, for production,
-// into FOLDER/NAME.js. They are what is handed to Hermes'
-// compiler, which needs no minifying; one whose name ends in `.min` is minified all the same, by Metro's own minifier. No watcher, no network, no cache outside of FOLDER.
+// into FOLDER/NAME.js. They are what is handed to Hermes' compiler, which needs no minifying; one whose name ends in `.min` is
+// minified all the same, by Metro's own minifier. No watcher, no network; what it has transformed is kept for the next time.
 const [folder, ...entries] = process.argv.slice(2);
 const root = path.resolve(import.meta.dirname, '../..');
 const app = path.join(root, 'client/expo');
@@ -18,7 +18,7 @@ const { FileStore } = metro('metro-cache');
 const config = mergeConfig(getDefaultConfig(app), {
   projectRoot: app,
   watchFolders: [root],
-  cacheStores: [new FileStore({ root: path.join(folder, 'cache') })],
+  cacheStores: [new FileStore({ root: path.join(root, 'node_modules/.cache/metro') })],
   fileMapCacheDirectory: folder,
   maxWorkers: 2,
   reporter: { update() {} },
