@@ -135,7 +135,6 @@ describe('an owner that comes back to end a turn that another one runs', () => {
     const second = await crew.start();
     const conversationId = await crew.conversation(second);
     const watchers = await Promise.all([first, second].map((replica) => crew.watch(conversationId, [replica, second])));
-    await crew.exchange(conversationId, second, watchers);
     const hold = gate();
     crew.provider.script(refusal(400), answer('It goes ', hold, 'on.'));
     const message = crew.message(conversationId);
