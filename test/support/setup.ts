@@ -34,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** Where the compiled is kept (see launch.mjs). */
+/** Compiles what replicas run, if what is compiled is kept (see launch.mjs). */
 async function compile(): Promise<void> {
   if (process.env.NODE_COMPILE_CACHE === undefined) return;
   await promisify(execFile)(process.execPath, [fileURLToPath(new URL('compile.ts', import.meta.url))]);
