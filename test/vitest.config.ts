@@ -7,21 +7,23 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What takes long, begun first so that the end does not wait for it. */
 const long = ['test/fault/', 'test/native/', 'test/browser/', 'test/example/', 'test/wire/cli'];
 /** What takes long and hardly a processor: one at a time beside those that do. */
-const quiet = ['cli-listen', 'embedded', 'voice-stall', 'client', 'client-loss'].map(
-  (name) => `test/wire/${name}.test.ts`,
-);
-quiet.push('test/security/connection.test.ts');
+const quiet = new Set([
+  `${root}test/security/connection.test.ts`,
+  ...['cli-listen', 'client', 'client-loss', 'embedded', 'voice-stall'].map(
+    (name) => `${root}test/wire/${name}.test.ts`,
+  ),
+]);
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankIn = (list: readonly string[], { moduleId }: TestSpecification): number => {
-      const at = list.findIndex((name) => moduleId.startsWith(`${root}${name}`));
-      return at < 0 ? list.length : at;
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = long.findIndex((folder) => moduleId.startsWith(`${root}${folder}`));
+      return at < 0 ? long.length : at;
     };
     const sorted = await super.sort(files);
-    const isQuiet = (file: TestSpecification): boolean => rankIn(quiet, file) < quiet.length;
-    const order = sorted.filter((file) => !isQuiet(file)).sort((one, other) => rankIn(long, one) - rankIn(long, other));
-    for (const [index, file] of sorted.filter(isQuiet).entries()) order.splice(2 + 3 * index, 0, file);
+    const order = sorted.filter(({ moduleId }) => !quiet.has(moduleId)).sort((one, other) => rank(one) - rank(other));
+    const patient = sorted.filter(({ moduleId }) => quiet.has(moduleId));
+    for (const [index, file] of patient.entries()) order.splice(2 + 3 * index, 0, file);
     return order;
   }
 }

@@ -131,6 +131,7 @@ export class Turn implements AsyncIterable<Event, void, void> {
         });
       }
     }
+    // Not `yield*`, whose helpers every bundle for a phone would carry.
     for await (const event of this.#readOn(this.#spilt)) yield event;
   }
 
