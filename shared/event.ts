@@ -47,6 +47,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     userMessageId: z.string().optional(),
     input: turnMedium,
     parts: z.array(turnPartSchema),
+    /** Of a recording that became no message. */
+    voiceSessionId: z.string().optional(),
   }),
   /** The agent is listening to a recording that goes on. */
   z.object({
@@ -127,6 +129,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     message: z.string(),
     retryable: z.boolean(),
     details: z.record(z.string(), z.json()).optional(),
+    /** Of a recording that became no message. */
+    voiceSessionId: z.string().optional(),
   }),
   z.object({ type: z.literal('call.started'), ...base, callId: z.string(), trackId: z.string() }),
   z.object({ type: z.literal('call.speechStarted'), ...base, callId: z.string() }),

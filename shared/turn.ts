@@ -72,6 +72,10 @@ export const interruptTurnInput = z.object({
 
 export const turnInput = z.object({ turnId: idSchema });
 
+/** `retryId`: the new turn's id. With one, the same call again is the same retry. */
+export const retryTurnInput = turnInput.extend({ retryId: idSchema.optional() });
+export type RetryTurnInput = z.infer<typeof retryTurnInput>;
+
 export const turnStatus = z.enum(['queued', 'running', 'completed', 'interrupted', 'failed']);
 export type TurnStatus = z.infer<typeof turnStatus>;
 

@@ -165,12 +165,11 @@ export class Conversation {
     return answer.stopped;
   }
 
-  /**
-   * A turn that failed or was interrupted, again, as a new turn: its id. Made once, since each call is another turn: what
-   * became of a call whose answer is lost is told by the conversation's events.
-   */
+  /** A turn that failed or was interrupted, again, as a new turn: its id. */
   async retry(turnId: string): Promise<string> {
-    return (await this.#line.once((signal) => this.#line.trpc.turns.retry.mutate({ turnId }, { signal }))).turnId;
+    const input = { turnId, retryId: newId() };
+    const sent = await this.#line.persist((signal) => this.#line.trpc.turns.retry.mutate(input, { signal }));
+    return sent.turnId;
   }
 
   rename(title: string): Promise<ConversationData> {

@@ -1,5 +1,4 @@
 import { Channel, type ChannelHost } from './channel.ts';
-import { eventId } from './id.ts';
 import type { Delivery, LogStore, Sink } from './port.ts';
 import { Subscription, type TakeSnapshot } from './subscription.ts';
 
@@ -22,17 +21,6 @@ export class Feed {
       if (this.#channels.get(conversationId) === channel) this.#channels.delete(conversationId);
     };
     this.#host = { log, retryDelays, onEmpty };
-  }
-
-  /**
-   * Where a subscriber without a last event begins, as the id to subscribe from: before the running turn's first event, else at the
-   * end of the log. Whoever is told that it follows after this was answered misses nothing from then on. Undefined when it can
-   * only begin with a gap.
-   */
-  async entry(conversationId: string): Promise<string | undefined> {
-    const { epoch, seq, running } = await this.#host.log.head(conversationId);
-    if (running === null) return eventId(epoch, seq);
-    return running.start === undefined ? undefined : eventId(epoch, running.start);
   }
 
   /**

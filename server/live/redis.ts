@@ -129,12 +129,12 @@ export class RedisLog implements LogStore {
     if (all.size === 0) this.#listening.delete(conversationId);
   }
 
-  /** @throws Error when Redis cannot be reached */
+  /** @throws Error when Redis cannot be reached: only what this process held is forgotten then, and not brought back there. */
   forget(conversationId: string): Promise<void> {
     return this.#lanes.run(conversationId, async () => {
-      await this.#store.forget(conversationId);
       this.#detached.delete(conversationId);
       await this.#memory.forget(conversationId);
+      await this.#store.forget(conversationId);
     });
   }
 

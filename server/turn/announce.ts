@@ -25,6 +25,7 @@ export function beginning(turn: TurnRow, message: MessageRow | null): Event[] {
     input: turn.input,
     parts: turn.request.parts,
     ...(turn.user_message_id !== null && { userMessageId: turn.user_message_id }),
+    ...unspoken(turn),
   };
   // Another try's message was saved by the turn that it repeats, of which nothing may follow its end.
   if (!message || message.turn_id !== turn.id) return [started];
@@ -52,9 +53,16 @@ export function ending(turn: TurnRow, message: MessageRow | null, locale: Locale
   if (turn.status === 'completed') events.push({ type: 'turn.completed', ...last });
   else if (turn.status === 'failed') {
     const code = isReason(turn.code) ? turn.code : 'INTERNAL';
-    events.push({ type: 'turn.failed', ...last, code, message: explain(code, locale), retryable: isRetryable(code) });
+    const failed = { code, message: explain(code, locale), retryable: isRetryable(code), ...unspoken(turn) };
+    events.push({ type: 'turn.failed', ...last, ...failed });
   } else events.push({ type: 'turn.interrupted', ...last });
   return events;
+}
+
+/** Names the recording that a turn failed of, which no message names. */
+function unspoken({ input, user_message_id, request }: TurnRow): { voiceSessionId?: string } {
+  if (input !== 'voice' || user_message_id !== null || request.audio === undefined) return {};
+  return { voiceSessionId: request.audio };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { TurnRequest } from '@parley/db/schema';
 import { newId } from '@parley/shared/id';
 import type { MessagePart } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
-import type { OnBusy, SendTurnInput, TurnMedium, TurnPart } from '@parley/shared/turn';
+import type { OnBusy, RetryTurnInput, SendTurnInput, TurnMedium, TurnPart } from '@parley/shared/turn';
 import { type AcceptInput, accept } from './accept.ts';
 import { checkpoint } from './checkpoint.ts';
 import { interruptTurn } from './interrupt.ts';
@@ -133,9 +133,14 @@ export async function sendTurn(
 
 /**
  * A failed or interrupted turn again, as a new turn on the same user's message.
- * @throws ParleyError NOT_FOUND, TURN_IN_PROGRESS, PROTOCOL_ORDER (it was answered)
+ * @throws ParleyError NOT_FOUND, TURN_IN_PROGRESS, PROTOCOL_ORDER (it was answered), IDEMPOTENCY_CONFLICT (of `retryId`)
  */
-export async function retryTurn(ports: TurnPorts, runner: TurnRunner, owner: Owner, turnId: string): Promise<Sent> {
+export async function retryTurn(
+  ports: TurnPorts,
+  runner: TurnRunner,
+  owner: Owner,
+  { turnId, retryId }: RetryTurnInput,
+): Promise<Sent> {
   const turn = await findOwnTurn(ports.db, owner, turnId);
   if (!turn) throw new ParleyError('NOT_FOUND');
   if (turn.status === 'running' || turn.status === 'queued')
@@ -148,7 +153,7 @@ export async function retryTurn(ports: TurnPorts, runner: TurnRunner, owner: Own
   return await submit(ports, runner, {
     owner,
     conversationId: turn.conversation_id,
-    turnId: newId(),
+    turnId: retryId ?? newId(),
     input,
     request: turn.request,
     message: turn.user_message_id ? { id: turn.user_message_id } : null,

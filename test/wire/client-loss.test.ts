@@ -4,7 +4,7 @@ import type { Event, Tracked } from '@parley/shared/event';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { collect, countOf, parleyOf, textOf, until } from '../support/parley.ts';
-import { answer, gate } from '../support/provider.ts';
+import { answer, gate, refusal } from '../support/provider.ts';
 import { type FaultyProxy, startProxy } from '../support/proxy.ts';
 import { watch } from '../support/watch.ts';
 
@@ -115,6 +115,25 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     expect(app.provider.requests.length).toBe(asked + 1);
     const stored = await parley.trpc.conversations.messages.query({ conversationId: conversation.id });
     expect(stored.total).toBe(4);
+    direct.stop();
+  });
+
+  test('a retry whose answer was lost is made again, and is one turn', async () => {
+    const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
+    const { conversation, direct } = await begin(parley);
+    app.provider.script(refusal(400));
+    await conversation.post('first');
+    const failed = await direct.first('turn.failed');
+    const asked = app.provider.requests.length;
+    proxy.stall('down');
+    const retrying = conversation.retry(failed.turnId);
+    await app.provider.request(asked);
+    proxy.cut();
+    proxy.resume();
+    const turnId = await retrying;
+    expect((await direct.end(turnId)).type).toBe('turn.completed');
+    expect(direct.all('turn.started')).toHaveLength(2);
+    expect(app.provider.requests.length).toBe(asked + 1);
     direct.stop();
   });
 

@@ -1,9 +1,8 @@
-import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
-import { sharedRedis } from '../support/shared-redis.ts';
+import { redisKeys } from '../support/redis-keys.ts';
 import { reasonOf } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
 
@@ -25,18 +24,6 @@ async function tablesWith(app: App, words: readonly string[]): Promise<string[]>
     if (rows[0]?.count !== '0') found.push(name);
   }
   return found;
-}
-
-/** Keys of the run's Redis that name it. */
-async function redisKeys(id: string): Promise<string[]> {
-  const redis = new Redis(sharedRedis().url);
-  try {
-    const keys: string[] = [];
-    for await (const page of redis.scanStream({ match: `*${id}*`, count: 1000 })) keys.push(...page.map(String));
-    return keys;
-  } finally {
-    redis.disconnect();
-  }
 }
 
 describe.each([{ redis: false }, { redis: true }])('conversations.delete, redis: $redis', ({ redis }) => {

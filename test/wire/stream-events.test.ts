@@ -53,6 +53,29 @@ const spokenBy = (watched: Watch, turnId: string) => ({
   sentences: watched.all('agent.text', turnId),
 });
 
+describe('where conversations.get says to follow from', () => {
+  it('is behind what has been, and before all of a turn that runs', async () => {
+    const { conversationId, watched, send } = await started();
+    const { turnId: first } = await send();
+    await watched.end(first);
+    const { lastEventId: idle } = await ada.conversations.get.query({ conversationId });
+    const second = gate();
+    app.provider.script(answer('One. ', second, 'Two.'));
+    const { turnId } = await send();
+    await watched.first('agent.delta', turnId);
+    const { lastEventId: running } = await ada.conversations.get.query({ conversationId });
+    second.release();
+    await watched.end(turnId);
+    const own = watched.seen.slice(watched.seen.findIndex(({ data }) => 'turnId' in data && data.turnId === turnId));
+    for (const lastEventId of [idle, running]) {
+      const late = watch(ada, { conversationId, lastEventId });
+      await late.end(turnId);
+      expect(late.seen).toEqual(own);
+      late.stop();
+    }
+  });
+});
+
 describe('the events of a turn', () => {
   it('come in order, each valid, with deltas and sentences that both give the stored answer', async () => {
     const { conversationId, watched, send } = await started();

@@ -1,3 +1,4 @@
+import { newId } from '@parley/shared/id';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, chunk, done, finish, gate, text as piece, refusal, stream } from '../support/provider.ts';
@@ -134,7 +135,30 @@ describe('turns.retry', () => {
     expect(await reasonOf(ada.turns.retry.mutate({ turnId: turn.id }))).toBe('CONVERSATION_ENDED');
   });
 
-  it('can be asked again when the first answer got lost: of one failed turn one retry runs at a time', async () => {
+  // Guard: the new turn's primary key, looked at before the conversation is found busy (`accept`).
+  it('with an id for the new turn is the same retry however often it is called', async () => {
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    app.provider.script(refusal(500));
+    const { turn } = await ada.turns.ask.mutate({ conversationId, parts: text('x') });
+    const requests = app.provider.requests.length;
+    const held = gate();
+    app.provider.script(answer(held, 'ok'));
+    const watched = watch(ada, { conversationId });
+    await watched.started;
+    const call = { turnId: turn.id, retryId: newId() };
+    const running = await Promise.all([1, 2, 3].map(() => ada.turns.retry.mutate(call)));
+    expect(running.map(({ turnId }) => turnId)).toEqual([call.retryId, call.retryId, call.retryId]);
+    expect(running.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
+    held.release();
+    expect((await watched.end(call.retryId)).type).toBe('turn.completed');
+    expect(await ada.turns.retry.mutate(call)).toMatchObject({ turnId: call.retryId, duplicate: true });
+    expect(app.provider.requests.length).toBe(requests + 1);
+
+    const other = { turnId: turn.id, retryId: turn.id };
+    expect(await reasonOf(ada.turns.retry.mutate(other))).toBe('IDEMPOTENCY_CONFLICT');
+  });
+
+  it('without one can be asked again when the first answer got lost: of one failed turn one retry runs at a time', async () => {
     const { id: conversationId } = await ada.conversations.create.mutate({});
     app.provider.script(refusal(500));
     const { turn } = await ada.turns.ask.mutate({ conversationId, parts: text('x') });

@@ -245,7 +245,9 @@ describe('a recording that cannot become a turn', () => {
     const { watched, take, conversationId } = await begin();
     await take.send(0, { sound: silence() });
     const { turnId = '' } = await take.send(1, { sound: silence(0.5), isLast: true });
-    expect(await watched.end(turnId)).toMatchObject({ type: 'turn.failed', code: 'NO_SPEECH' });
+    const { voiceSessionId } = take;
+    expect(await watched.end(turnId)).toMatchObject({ type: 'turn.failed', code: 'NO_SPEECH', voiceSessionId });
+    expect(await watched.first('turn.started', turnId)).toMatchObject({ input: 'voice', voiceSessionId });
     const { items } = await ada.conversations.messages.query({ conversationId });
     expect(items).toEqual([]);
     expect(watched.types).not.toContain('transcript.partial');

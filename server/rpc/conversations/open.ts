@@ -1,8 +1,8 @@
-import { getConversation, toConversation } from '@parley/db/repository/conversation';
+import { toConversation } from '@parley/db/repository/conversation';
 import { findUser, toProfile } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
 import { type Conversation, openConversationInput } from '@parley/shared/conversation';
-import { eventId } from '../../live/id.ts';
+import { findEntry } from '../../turn/entry.ts';
 import { greet } from '../../turn/greet.ts';
 import { chat } from '../guard.ts';
 
@@ -12,9 +12,7 @@ export const open = chat
   .mutation(
     async ({ ctx, input }): Promise<{ conversation: Conversation; lastEventId: string; greetingTurnId?: string }> => {
       const { app, owner } = ctx;
-      const conversation = await getConversation(app.db, owner, input.conversationId);
-      const head = await app.turns.log.head(conversation.id);
-      const lastEventId = eventId(head.epoch, head.running?.start ?? head.seq);
+      const { conversation, lastEventId } = await findEntry(app.turns, owner, input.conversationId);
       const opened = { conversation: toConversation(conversation), lastEventId };
       if (conversation.message_count > 0 || conversation.status === 'ended' || app.draining()) return opened;
       try {
