@@ -71,6 +71,7 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
   });
   let locale: Locale = 'en';
   let speaker: Speaker | undefined;
+  let isRead = false;
   let failure: unknown;
   try {
     const message = await messageOf(ports, claimed);
@@ -86,7 +87,12 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
       signal: abort.signal,
       onSpeaker: (known) => {
         speaker = known;
-        options.onSpeaker(() => hush(turn, recorder, known));
+        options.onSpeaker(() => {
+          const silenced = hush(turn, recorder, known);
+          // Its listener reads on: what has been heard of it no longer says how far they have come.
+          isRead ||= silenced;
+          return silenced;
+        });
       },
       onLocale: (known) => {
         locale = known;
@@ -95,7 +101,8 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
   } catch (error) {
     failure = error;
   }
-  if (failure !== undefined && speaker) hush(turn, recorder, speaker);
+  // Also when only its sound was still under way, which ends without a failure.
+  if (speaker && (failure !== undefined || abort.signal.aborted)) hush(turn, recorder, speaker);
   const { stopped, fault } = await howStopped(recorder, abort.signal);
   if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
   if (stopped === 'lost') return undefined;
@@ -110,7 +117,7 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
   const outcome: Outcome = {
     ...verdict,
     bubbles: recorder.bubbles,
-    ...(speaker && { spoken: speaker.sentences }),
+    ...(speaker && !isRead && { spoken: speaker.sentences }),
     metrics: timing.metrics(`${ports.model.name}/${turn.request.model ?? ports.model.model}`),
   };
   const speechAttachmentId = speaker && (await keep(ports, turn, speaker));

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
+import { pcm, tone } from '../support/speech-provider.ts';
 import { reasonOf, type SocketClient } from '../support/stock.ts';
 import { spokenMs, startVoiceService, type VoiceService } from '../support/voice.ts';
 import { type Watch, watch } from '../support/watch.ts';
@@ -187,4 +188,56 @@ describe('what was heard', () => {
       expect(await reasonOf(ada.turns.reportPlayback.mutate({ turnId, ...heard, ...bad }))).toBe('INVALID_INPUT');
     expect(await stored(conversationId)).toMatchObject({ status: 'complete' });
   });
+
+  // Guard: a turn that is stopped after its last word still stops its sound (`runTurn`).
+  it('stops the sound of an answer that is whole already, and keeps what was heard of it', async () => {
+    const held = gate();
+    service.speak('garden', pcm(tone(0.2), held));
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const watched = watch(elsewhere, { conversationId });
+    await watched.started;
+    app.provider.script(answer(...sentences));
+    const parts = [{ type: 'text' as const, text: 'tell me' }];
+    const { turnId } = await ada.turns.send.mutate({ conversationId, parts, speak: true });
+    await watched.find((event) => event.type === 'agent.text' && event.sentence === sentences.length - 1);
+    await watched.find((event) => event.type === 'agent.audio' && event.sentence === 0 && event.last);
+    const heard = { sentence: 0, playedMs: spokenMs(sentences[0] ?? '') };
+    expect(await ada.turns.interrupt.mutate({ conversationId, turnId, heard })).toEqual({ interrupted: true });
+    held.release();
+    await watched.end(turnId);
+    expectStopped(watched, turnId);
+    await expectHeard({ conversationId, turnId, watched }, heard);
+    watched.stop();
+  });
+
+  // Guard: whose speech was stopped by itself is not measured by its sound (`isRead` in `runTurn`).
+  it.each(['while it goes on', 'after its end'])(
+    'does not count for who has stopped the speech and reads on: interrupted %s',
+    async (when) => {
+      const more = gate();
+      const { id: conversationId } = await ada.conversations.create.mutate({});
+      const watched = watch(elsewhere, { conversationId });
+      await watched.started;
+      app.provider.script(answer(...sentences, more, ' Then the spring.'));
+      const parts = [{ type: 'text' as const, text: 'tell me' }];
+      const { turnId } = await ada.turns.send.mutate({ conversationId, parts, speak: true });
+      await watched.find((event) => event.type === 'agent.audio' && event.sentence === 0 && event.last);
+      await ada.turns.stopSpeaking.mutate({ conversationId });
+      await watched.first('speech.stop');
+      const heard = { sentence: 0, playedMs: 100 };
+      await elsewhere.turns.reportPlayback.mutate({ turnId, ...heard });
+      await watched.find((event) => event.type === 'agent.delta' && event.text.includes('war'));
+      if (when === 'after its end') {
+        more.release();
+        await watched.end(turnId);
+      }
+      await ada.turns.interrupt.mutate({ conversationId, turnId, heard });
+      more.release();
+      await watched.end(turnId);
+      const whole = sentences.join('');
+      expect((await stored(conversationId)).text).toBe(when === 'after its end' ? `${whole} Then the spring.` : whole);
+      expect(watched.all('speech.stop')).toHaveLength(1);
+      watched.stop();
+    },
+  );
 });
