@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import { prepareStatements, StatementNames } from './prepared.ts';
 import type { Database } from './schema.ts';
+import { endWhenSilent } from './silence.ts';
 
 /** The database, or a transaction in it. */
 export type Db = Kysely<Database>;
@@ -17,6 +18,8 @@ export interface ConnectOptions {
   acquireMs?: number;
   /** Milliseconds that one statement may run. */
   statementMs?: number;
+  /** Milliseconds after which an answer is waited for no longer, and its connection is given up. Default 1 s more than `statementMs`. */
+  answerMs?: number;
   /** Given a way to look at the pool, for metrics. */
   onPool?: (look: () => { total: number; idle: number; waiting: number }) => void;
   /** Told of errors on idle connections, such as a restart of the server. */
@@ -38,12 +41,13 @@ const idleTransactionMs = 5_000;
  * Waiting for a connection and running a statement are both bounded, so that a database that hangs is an error, not silence.
  */
 export function connect(connection: Connection, options: ConnectOptions = {}): Kysely<Database> {
+  const statementMs = options.statementMs ?? 15_000;
   const pool = new pg.Pool({
     ...poolConfig(connection),
     max: options.poolSize ?? 10,
     connectionTimeoutMillis: options.acquireMs ?? 5_000,
-    statement_timeout: options.statementMs ?? 15_000,
-    query_timeout: (options.statementMs ?? 15_000) + 1_000,
+    statement_timeout: statementMs,
+    query_timeout: options.answerMs ?? statementMs + 1_000,
     idle_in_transaction_session_timeout: idleTransactionMs,
     keepAlive: true,
     application_name: 'parley',
@@ -55,6 +59,7 @@ export function connect(connection: Connection, options: ConnectOptions = {}): K
   const names = new StatementNames();
   pool.on('connect', (client) => {
     client.on('error', () => undefined);
+    endWhenSilent(client);
     prepareStatements(client, names);
   });
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

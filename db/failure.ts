@@ -21,6 +21,8 @@ const states: Readonly<Record<string, Failure>> = {
   '0A000': unavailable,
   // read-only transaction: the server has become a standby
   '25006': unavailable,
+  // a transaction that an earlier failure has ended: another one may do
+  '25P02': unavailable,
   '25P03': unavailable,
   '28': { reason: 'UNAVAILABLE', transient: false },
   '3D000': { reason: 'UNAVAILABLE', transient: false },

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect as connectDatabase } from '@parley/db/connect';
+import { failureReason } from '@parley/db/failure';
 import { isTerminal } from '@parley/shared/terminal';
 import { describe, expect, inject, it } from 'vitest';
 import { createDatabase, makeTemplate, startPostgres } from '../support/postgres.ts';
@@ -31,6 +33,41 @@ async function onPort(): Promise<{ server: Server; port: number }> {
   if (address === null || typeof address === 'string') throw new Error('no port');
   return { server, port: address.port };
 }
+
+describe('PostgreSQL that falls silent for longer than an answer is waited for', () => {
+  // Guard: `endWhenSilent`. Without it the `begin` is run once the server is back, and the write behind it is in its transaction.
+  it('leaves no transaction behind for whoever gets the connection next', async () => {
+    const { server, port } = await onPort();
+    const proxy = await startProxy(port);
+    const database = await createDatabase(inject('postgres'));
+    const url = `postgresql://${inject('postgres').user}@127.0.0.1:${proxy.port}${new URL(database.url).pathname}`;
+    const db = connectDatabase(url, { poolSize: 2, acquireMs: 20_000, answerMs: 1_500 });
+    const add = (id: string) => db.insertInto('tenants').values({ id }).execute();
+    try {
+      await Promise.all(['a', 'b'].map(add));
+      proxy.stall();
+      // A statement with parameters goes another way through the driver than one without.
+      const silent = [
+        db.transaction().execute((trx) => trx.insertInto('tenants').values({ id: 'never' }).execute()),
+        add('unclear'),
+      ];
+      const behind = ['c', 'd'].map(add);
+      const failures = await Promise.all(silent.map((one) => one.catch(failureReason)));
+      expect(failures).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
+      proxy.resume();
+      await Promise.all(behind);
+      // What is acknowledged is committed: others see it.
+      const stored = await database.db.selectFrom('tenants').select('id').where('id', '!=', 'unclear').execute();
+      expect(stored.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd']);
+      expect(proxy.accepted).toBe(4);
+    } finally {
+      await db.destroy();
+      await proxy.close();
+      server.close();
+      await database.drop();
+    }
+  });
+});
 
 describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
   it('has all that was acknowledged; what was refused says that it may be tried again', {

@@ -45,6 +45,18 @@ describe('a failure of the database', () => {
       'UNAVAILABLE',
       true,
     ],
+    [
+      'a transaction that has failed before',
+      () =>
+        failure(() =>
+          db.transaction().execute(async (trx) => {
+            await failure(() => sql`select 1 / 0`.execute(trx));
+            await sql`select 1`.execute(trx);
+          }),
+        ),
+      'UNAVAILABLE',
+      true,
+    ],
     ['a query that is wrong', () => run('select nothing from nowhere'), undefined, false],
   ])('from %s', async (_name, act, reason, transient) => {
     const error = await act();
