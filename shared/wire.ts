@@ -3,6 +3,7 @@ import { fromBase64, toBase64 } from './bytes.ts';
 import { limits } from './limits.ts';
 import { ParleyError } from './reason.ts';
 import { revive } from './revive.ts';
+import { isStorable } from './storable.ts';
 
 /** The superjson of the JSON transports: bytes are base64 text, marked with the custom type `bytes`. */
 export const json = new SuperJSON();
@@ -21,11 +22,6 @@ json.registerCustom<Uint8Array, string>(
 
 /** Keys that superjson refuses to write: what is taken in with one could never be given out again. */
 const unsafeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** Neither JSON columns nor UTF-8 can hold these: they would be refused later, or silently become another character. */
-function isStorable(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0');
-}
 
 /**
  * Throws when objects and arrays lie more than `most` deep in `value`, a key is unsafe, or a text holds NUL or half a

@@ -7,13 +7,18 @@ import { Fenced } from '../live/port.ts';
 /** Tries again while the database is away: some nine seconds, as long as it may take to restart. */
 const tries = 13;
 
+interface Waiting {
+  progress: Progress;
+  done: PromiseWithResolvers<void>;
+}
+
 /**
  * Records in Postgres what is about to be delivered, where the event log would not survive this process. All turns share
  * one statement at a time (group commit), so that fifty turns cost about what one does.
  */
 export class ProgressWriter {
   readonly #db: Db;
-  readonly #waiting = new Map<string, { progress: Progress; done: PromiseWithResolvers<void> }>();
+  readonly #waiting = new Map<string, Waiting>();
   #writing = false;
 
   constructor(db: Db) {
@@ -39,17 +44,23 @@ export class ProgressWriter {
     while (this.#waiting.size > 0) {
       const batch = [...this.#waiting.values()];
       this.#waiting.clear();
-      try {
-        const recorded = await this.#record(batch.map((entry) => entry.progress));
-        for (const { progress, done } of batch) {
-          if (recorded.has(progress.id)) done.resolve();
-          else done.reject(new Fenced(progress.id));
-        }
-      } catch (error) {
-        for (const { done } of batch) done.reject(error);
-      }
+      await this.#settle(batch);
     }
     this.#writing = false;
+  }
+
+  async #settle(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const recorded = await this.#record(batch.map((entry) => entry.progress));
+      for (const { progress, done } of batch) {
+        if (recorded.has(progress.id)) done.resolve();
+        else done.reject(new Fenced(progress.id));
+      }
+    } catch (error) {
+      // One that the database refuses is not to fail the others.
+      if (batch.length > 1 && !isTransient(error)) for (const entry of batch) await this.#settle([entry]);
+      else for (const { done } of batch) done.reject(error);
+    }
   }
 
   async #record(progress: readonly Progress[]): Promise<Set<string>> {

@@ -1,4 +1,5 @@
 import { pause } from '@parley/shared/pause';
+import { storable } from '@parley/shared/storable';
 import type { Model, ModelPart, ModelRequest } from '../model/port.ts';
 import { ModelError } from '../model/port.ts';
 
@@ -54,9 +55,11 @@ export async function* reply(
           limitMs = idleMs;
         } else if (part.type === 'text') {
           limitMs = idleMs;
-          if (part.text === '') continue;
+          // What is delivered is what will be stored.
+          const text = storable(part.text);
+          if (text === '') continue;
           yielded = true;
-          yield part;
+          yield { type: 'text', text };
         } else {
           yield part;
           if (part.type === 'finish') return;

@@ -10,6 +10,7 @@ import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
 import { settle } from './settle.ts';
+import { errorName } from './verdict.ts';
 
 /** How often a replica looks for what others left behind. With a lease of 10 s a turn ends within 15 s of its owner. */
 const sweepMs = 2_000;
@@ -47,9 +48,7 @@ export class Takeover {
   /** `announceMs`: how long ago a turn has ended that its own replica will not announce any more. */
   async sweep({ alone = false, announceMs = this.#ports.leaseMs } = {}): Promise<void> {
     this.#sweeping ??= this.#sweep(alone, announceMs)
-      .catch((error: unknown) => {
-        this.#ports.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'sweep not finished');
-      })
+      .catch((error: unknown) => this.#report(error))
       .finally(() => {
         this.#sweeping = undefined;
       });
@@ -66,10 +65,19 @@ export class Takeover {
       others: alone,
       runs: this.#runner.running,
     });
-    await Promise.all(turns.map((turn) => this.#resume(turn, claimedAt)));
-    for (const { conversation_id } of await listStranded(db, batch)) await this.#promote(conversation_id);
-    for (const turn of await listUnannounced(db, announceMs, batch)) await this.#announce(turn);
-    for (const { id } of await listDeleted(db, batch)) await erase(this.#ports, id);
+    await Promise.all(turns.map((turn) => this.#apart(this.#resume(turn, claimedAt))));
+    for (const { conversation_id } of await listStranded(db, batch)) await this.#apart(this.#promote(conversation_id));
+    for (const turn of await listUnannounced(db, announceMs, batch)) await this.#apart(this.#announce(turn));
+    for (const { id } of await listDeleted(db, batch)) await this.#apart(erase(this.#ports, id));
+  }
+
+  /** What cannot be done for one is tried again by a later sweep, and keeps nobody else from theirs. */
+  async #apart(task: Promise<void>): Promise<void> {
+    await task.catch((error: unknown) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    this.#ports.logger.warn({ error: errorName(error) }, 'sweep not finished');
   }
 
   /** Nothing delivered yet: runs the turn again. Something delivered: keeps that, and the turn has failed. */

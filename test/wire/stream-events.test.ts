@@ -155,6 +155,17 @@ describe('the events of a turn', () => {
     expect(JSON.stringify(await ada.conversations.export.query({ conversationId }))).not.toContain('SPLIT');
   });
 
+  // Guard: what cannot be stored is not delivered either (`storable` in `reply`): such a turn could never be settled.
+  it('hold nothing that cannot be stored, whatever the model says', async () => {
+    const { conversationId, watched, send } = await started();
+    app.provider.script(answer('A\0B ', '\0', 'half \ud83d', ' and whole \ud83d', '\ude00.'));
+    const { turnId } = await send();
+    expect((await watched.end(turnId)).type).toBe('turn.completed');
+    const { items } = await ada.conversations.messages.query({ conversationId });
+    expect(joined(watched.all('agent.delta', turnId))).toBe('AB half \ufffd and whole \u{1f600}.');
+    expect(items.at(-1)?.parts).toEqual(text('AB half \ufffd and whole \u{1f600}.'));
+  });
+
   it('never hold what the model thinks', async () => {
     const { conversationId, watched, send } = await started();
     app.provider.script(

@@ -1,3 +1,4 @@
+import { ProgressWriter } from '@parley/server/turn/progress';
 import { newId } from '@parley/shared/id';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -102,5 +103,31 @@ describe('the sound of an answer', () => {
     await app.server.running.app.runner.idle();
     expect(await written()).toEqual([]);
     expect(await said(ada, conversationId)).toEqual(['human: aloud']);
+  });
+});
+
+describe('an answer that the database refuses', () => {
+  // Guard: what was refused as a batch is recorded one by one (`ProgressWriter`).
+  it('does not fail those that are recorded with it', async () => {
+    const { db } = app.database;
+    const progress = new ProgressWriter(db);
+    const running = await Promise.all(
+      ['a', 'b', 'c'].map(async (words) => {
+        const { id: conversationId } = await ada.conversations.create.mutate({});
+        app.provider.script(answer(gate()));
+        const { turnId } = await ada.turns.send.mutate({ conversationId, parts: text(words) });
+        return { id: turnId, generation: 1, conversationId };
+      }),
+    );
+    const [first, second, third] = running.map(({ id, generation }) => ({ id, generation, bubbles: ['so far'] }));
+    if (!first || !second || !third) throw new Error('three turns');
+    // The first is on its way when the others come, which then go together.
+    const written = await Promise.allSettled([
+      progress.write(first),
+      progress.write({ ...second, bubbles: ['so\0far'] }),
+      progress.write(third),
+    ]);
+    expect(written.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    for (const { conversationId } of running) await ada.turns.interrupt.mutate({ conversationId });
   });
 });
