@@ -1,4 +1,5 @@
 import { ParleyError } from '@parley/shared/reason';
+import { storable } from '@parley/shared/storable';
 import { type Sound, SpeechError } from '../speech/port.ts';
 import type { VoicePorts } from './ports.ts';
 
@@ -25,8 +26,9 @@ export async function transcribe(
     let text = '';
     if (speech) {
       for await (const part of ports.transcriber.transcribe(speech, { language: options.language }, signal)) {
-        if (part.type === 'final') text = part.text.trim();
-        else if (part.text.trim() !== '') options.onPartial?.(part.text.trim());
+        const said = storable(part.text).trim();
+        if (part.type === 'final') text = said;
+        else if (said !== '') options.onPartial?.(said);
       }
     }
     return { text, sttMs: performance.now() - from };

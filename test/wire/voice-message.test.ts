@@ -72,6 +72,15 @@ describe('a whole recording', () => {
     expect((await ada.turns.get.query({ turnId: sent.turnId })).metrics).toMatchObject({ stt: 'openai/ears' });
   });
 
+  // Guard: `storable` in `transcribe`.
+  it('is understood without what cannot be stored', async () => {
+    const { conversationId } = await begin();
+    service.hear(3, streamedTranscript(['Well\0, ', 'half \ud83d.']));
+    await ada.voice.sendMessage.mutate({ conversationId, ...spoken(3), speak: false });
+    const [human] = await messages(conversationId);
+    expect(textOf(human?.parts ?? [])).toBe('Well, half \ufffd.');
+  });
+
   it('is not answered aloud when that is not wanted, and a text is when it is', async () => {
     const { conversationId, watched } = await begin();
     const quiet = await ada.voice.sendMessage.mutate({ conversationId, ...spoken(2), speak: false });
