@@ -5,6 +5,7 @@ import { type Observable, type Observer, observable } from '#observable';
 import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '#trpc';
 import { failureOf, isRecord } from '../failure.ts';
 import { backoff } from './backoff.ts';
+import { framesOf } from './frames.ts';
 import type { Connection, ConnectionOptions } from './link.ts';
 import { Watch } from './watch.ts';
 
@@ -145,11 +146,19 @@ function openSocket(
     }
   };
 
+  // All that waited for the connection comes as one list, and goes as frames that a server takes: the last by the client itself.
+  const encode = (message: unknown): string | Uint8Array<ArrayBuffer> => {
+    if (!Array.isArray(message)) return encodeFrame(message);
+    const frames = framesOf(message);
+    for (const frame of frames.slice(0, -1)) client.connection?.ws.send(frame);
+    return frames.at(-1) ?? '[]';
+  };
+
   const client = createWSClient({
     url: `${url.replace(/^http/, 'ws')}/trpc${isBinary ? '/binary' : ''}`,
     connectionParams: () => credential.connectionParams(),
     retryDelayMs: (attempt) => backoff(attempt),
-    experimental_encoder: { encode: encodeFrame, decode },
+    experimental_encoder: { encode, decode },
     ...(options.WebSocket && { WebSocket: options.WebSocket }),
   });
   watch.start(() => client.connection);

@@ -1,4 +1,6 @@
+import { framesOf } from '@parley/client/connection/frames';
 import { decodeFrame, encodeFrame, frameTransformer } from '@parley/shared/frame';
+import { limits } from '@parley/shared/limits';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -150,4 +152,22 @@ describe('the transformer of frames', () => {
     expect(value.list).toBe(list);
     expect(value.list[0]).toBeInstanceOf(Uint8Array);
   });
+});
+
+// Guard: neither calls nor bytes pile up in a frame beyond what a server takes.
+test('messages that have piled up go in frames that a server takes, in their order', () => {
+  const call = (id: number, input: unknown) => ({ id, method: 'mutation', params: { path: 'p', input } });
+  const messages = Array.from({ length: 60 }, (_, id) =>
+    call(id, id % 20 === 7 ? new Uint8Array(limits.messageBytes) : 'x'.repeat(id < 30 ? 1 : 20_000)),
+  );
+  const frames = framesOf(messages);
+  for (const frame of frames) {
+    const read = decodeFrame(frame);
+    if (Array.isArray(read)) {
+      expect(read.length).toBeLessThanOrEqual(limits.batchCalls);
+      expect(Buffer.byteLength(frame)).toBeLessThanOrEqual(limits.messageBytes);
+    }
+  }
+  expect(frames.flatMap((frame) => decodeFrame(frame))).toEqual(messages);
+  expect(frames.length).toBeLessThan(20);
 });

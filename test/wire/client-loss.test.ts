@@ -148,6 +148,35 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     expect(await turn.text()).toBe('You said: anybody?. 1 2 3');
   });
 
+  // Guard: what a client sends at once goes in frames that a server takes.
+  test('a dozen conversations are followed on when the connection is cut, and more calls than a batch made at once', async () => {
+    const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
+    const made = await Promise.all(Array.from({ length: 12 }, () => parley.conversations.create()));
+    const ends: unknown[] = [];
+    const titles = made.map((conversation) => {
+      const renamed = Promise.withResolvers<void>();
+      const { ready } = conversation.listen({
+        event: ({ data }) => data.type === 'conversation.updated' && renamed.resolve(),
+        end: (failure) => ends.push(failure),
+      });
+      return { ready, renamed: renamed.promise };
+    });
+    await Promise.all(titles.map(({ ready }) => ready));
+    proxy.refuses = true;
+    proxy.cut();
+    // They pile up until there is a connection.
+    const asked = Promise.all(Array.from({ length: 25 }, () => parley.conversations.list({ limit: 1 })));
+    await proxy.connection(proxy.accepted + 1);
+    proxy.refuses = false;
+    expect((await asked).map(({ items }) => items.length)).toEqual(Array(25).fill(1));
+    const client = await app.http('ann');
+    for (const { id } of made) await client.conversations.rename.mutate({ conversationId: id, title: 'still here' });
+    await Promise.all(titles.map(({ renamed }) => renamed));
+    expect(ends).toEqual([]);
+    const raw = Array.from({ length: 25 }, () => parley.trpc.system.ping.query());
+    expect((await Promise.allSettled(raw)).map(({ status }) => status)).toEqual(Array(25).fill('fulfilled'));
+  });
+
   test('what a gap swallowed of a running answer comes from its snapshot', async () => {
     const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
     const { conversation, direct } = await begin(parley);

@@ -152,6 +152,21 @@ describe.each(transports)('the stock client over %s', (_name, transport) => {
       seen.unsubscribe();
     }));
 
+  // Guard: subscriptions of a frame are not counted against its calls. wsLink makes all it had in one frame.
+  it('resumes a dozen subscriptions when their connection is lost', () =>
+    withClient(transport, async (client, toy) => {
+      const dozen = Array.from({ length: 12 }, () => collect((handlers) => client.events.subscribe({}, handlers)));
+      await until(() => toy.feed.sinks.size === 12);
+      toy.feed.emit('1-7', delta('a'));
+      await until(() => dozen.every(({ events }) => events.length === 1));
+      toy.server.closeAllConnections();
+      for (const cut of toy.connections) cut.destroy();
+      await until(() => toy.feed.started + dozen.flatMap(({ errors }) => errors).length === 24);
+      expect(dozen.flatMap(({ errors }) => errors)).toEqual([]);
+      expect(toy.feed.resumed.slice(12)).toEqual(Array.from({ length: 12 }, () => '1-7'));
+      for (const { unsubscribe } of dozen) unsubscribe();
+    }));
+
   it('is told to connect again when the server drains, and resumes', () =>
     withClient(transport, async (client, toy) => {
       const seen = collect((handlers) => client.events.subscribe({}, handlers));

@@ -86,15 +86,35 @@ describe('one message', () => {
     await line.close();
   });
 
-  it('with thousands of calls is not answered with thousands of errors', async () => {
+  // Guard: a frame's subscriptions are counted by themselves, up to what a socket may hold.
+  it('may hold as many subscriptions as a socket, whatever becomes of the calls beside them', async () => {
     await using toy = await startToy();
     const line = await Line.open(toy.ws);
-    line.send(Array.from({ length: 5000 }, (_, id) => ({ id, method: 'query' })));
-    line.call('last', 'query', 'who');
-    await line.answered('last');
-    expect(line.messages.length).toBe(101);
+    const of = (method: string, path: string, count: number) =>
+      Array.from({ length: count }, (_, i) => ({ id: `${method} ${i}`, method, params: { path } }));
+    line.send([...of('query', 'who', 11), ...of('subscription', 'events', limits.socketSubscriptions + 1)]);
+    const last = `subscription ${limits.socketSubscriptions}`;
+    await line.answered('query 0', 'query 10', last);
+    await line.until(() => toy.feed.sinks.size === limits.socketSubscriptions);
+    expect(line.failure(last)).toMatchObject({ reason: 'TOO_MANY_SUBSCRIPTIONS', retryable: true });
+    expect(line.failure('query 0')).toMatchObject({ reason: 'INVALID_INPUT' });
     await line.close();
   });
+
+  it.each(['query', 'subscription'])(
+    'with thousands of one %s is not answered with thousands of errors',
+    async (method) => {
+      await using toy = await startToy();
+      const line = await Line.open(toy.ws);
+      const params = { path: 'refused' };
+      line.send(Array.from({ length: 3500 }, (_, id) => ({ id, method, params })));
+      line.call('last', 'query', 'who');
+      await line.answered('last');
+      expect(line.messages.length).toBeGreaterThan(100);
+      expect(line.messages.length).toBeLessThanOrEqual(101 + limits.socketSubscriptions);
+      await line.close();
+    },
+  );
 
   it('may be 32 levels deep', async () => {
     await using toy = await startToy();

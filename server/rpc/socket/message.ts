@@ -29,19 +29,35 @@ export function receive(wire: Wire, data: Buffer, isBinary: boolean): Received {
     return refuseFrame(cause instanceof ParleyError ? cause : new ParleyError('INVALID_MESSAGE', { cause }), true);
   }
   const raws: unknown[] = Array.isArray(frame) ? frame : [frame];
-  const calls = raws.filter((raw) => fieldOf(raw, 'method') !== 'subscription.stop');
-  if (calls.length > limits.batchCalls) {
-    const error = new ParleyError('INVALID_INPUT', { details: { calls: calls.length, most: limits.batchCalls } });
-    return refuseCalls(calls, error);
-  }
-  if (isLarge && !calls.every((raw) => isAudioProcedure(fieldOf(fieldOf(raw, 'params'), 'path'))))
-    return refuseCalls(calls, tooLarge(data.length));
-  return parse(raws);
+  const requests = raws.filter((raw) => fieldOf(raw, 'method') !== 'subscription.stop');
+  if (isLarge && !requests.every((raw) => isAudioProcedure(fieldOf(fieldOf(raw, 'params'), 'path'))))
+    return { messages: [], refused: refusals(requests, tooLarge(data.length)), isBroken: false };
+  const { over, refused } = excess(requests);
+  const received = parse(raws, over);
+  return received.isBroken ? received : { ...received, refused: [...received.refused, ...refused] };
 }
 
-function parse(raws: unknown[]): Received {
+/**
+ * Calls beyond a batch, and subscriptions beyond what a socket may hold. Subscriptions are no calls of a batch: a client that
+ * connects again makes all it had in one frame, and cannot make them otherwise.
+ */
+function excess(requests: unknown[]): { over: ReadonlySet<unknown>; refused: Refusal[] } {
+  const isSubscription = (raw: unknown): boolean => fieldOf(raw, 'method') === 'subscription';
+  const calls = requests.filter((raw) => !isSubscription(raw));
+  const tooManyCalls = calls.length > limits.batchCalls ? calls : [];
+  const tooManySubscriptions = requests.filter(isSubscription).slice(limits.socketSubscriptions);
+  const details = { calls: calls.length, most: limits.batchCalls };
+  const refused = [
+    ...refusals(tooManyCalls, new ParleyError('INVALID_INPUT', { details })),
+    ...refusals(tooManySubscriptions, new ParleyError('TOO_MANY_SUBSCRIPTIONS')),
+  ];
+  return { over: new Set([...tooManyCalls, ...tooManySubscriptions]), refused: refused.slice(0, mostRefusals) };
+}
+
+function parse(raws: unknown[], over: ReadonlySet<unknown>): Received {
   const received: Received = { messages: [], refused: [], isBroken: false };
   for (const [batchIndex, raw] of raws.entries()) {
+    if (over.has(raw)) continue;
     try {
       const message = parseTRPCMessage(raw, serverTransformer);
       if (typeof message.id === 'string' && message.id.length > longestId) throw new RangeError('the id is too long');
@@ -65,10 +81,10 @@ function refuseFrame(error: ParleyError, isBroken = false): Received {
   return { messages: [], refused: [{ id: null, error }], isBroken };
 }
 
-function refuseCalls(calls: unknown[], error: ParleyError): Received {
-  const known = calls.filter((raw) => idOf(raw) !== null).slice(0, mostRefusals);
-  if (known.length === 0) return refuseFrame(error);
-  return { messages: [], refused: known.map((raw) => refusal(raw, error)), isBroken: false };
+function refusals(raws: unknown[], error: ParleyError): Refusal[] {
+  if (raws.length === 0) return [];
+  const known = raws.filter((raw) => idOf(raw) !== null).slice(0, mostRefusals);
+  return known.length > 0 ? known.map((raw) => refusal(raw, error)) : [{ id: null, error }];
 }
 
 function refusal(raw: unknown, error: ParleyError): Refusal {
