@@ -33,7 +33,7 @@ export interface EmbeddedPostgres {
   /** The same as a URL. */
   url: string;
   pid: number;
-  /** Settles when PostgreSQL has ended, by `stop()` or by itself. Never rejects. */
+  /** Settles when PostgreSQL has ended, by `stop()` or by itself; then the folder is still held. Never rejects. */
   exited: Promise<void>;
   /** Ends all sessions and PostgreSQL within 20 s and lets the folder go. Calling it again is harmless. */
   stop(): Promise<void>;
@@ -101,14 +101,14 @@ async function startHeld(dataDir: string, options: EmbeddedOptions, release: () 
   }
 
   const { host, forget } = socketFolder(dataDir, folder);
-  const exited = ended.then(() => {
-    forget();
-    release();
-  });
+  const exited = ended.then(forget);
   const stop = async () => {
     for (const [signal, patience] of shutdown) {
       child.kill(signal);
-      if ((await within(patience, exited)) !== 'late') return;
+      if ((await within(patience, exited)) === 'late') continue;
+      // Not before: also what has ended by itself belongs to whoever is about to say so.
+      release();
+      return;
     }
   };
   const connection = { host, port: PORT, user: 'postgres', database: 'postgres' };

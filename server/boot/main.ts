@@ -44,6 +44,7 @@ try {
       refuse(explainFailure(error));
     }
   };
+  void server.failed.then((error) => refuse(explainFailure(error)));
   process.on('SIGTERM', () => void stop(server.stop));
   process.on('SIGINT', () => void stop(server.stop));
   // Whoever launched this was killed: the folder and the port are to be free for the next one at once.

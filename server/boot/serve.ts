@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import cors from '@fastify/cors';
 import { startEmbedded } from '@parley/db/embedded';
+import { EmbeddedUnavailable } from '@parley/db/embedded-failure';
 import { limits } from '@parley/shared/limits';
 import fastify, { type FastifyInstance } from 'fastify';
 import { contextMaker } from '../rpc/context.ts';
@@ -25,6 +26,8 @@ export interface Server {
   url: string;
   port: number;
   running: Running;
+  /** Resolves when it cannot go on, with what to say of it: its own PostgreSQL has ended and nobody told it to. */
+  failed: Promise<EmbeddedUnavailable>;
   /** Drains, then closes everything: no new turns, clients are told to connect elsewhere, running turns end. */
   stop(): Promise<void>;
   /** Closes everything without waiting for turns. */
@@ -42,6 +45,15 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
     config.database.mode === 'embedded'
       ? await startEmbedded({ dataDir: config.dataDir, log: (line) => logger.info({ line }, 'postgres') })
       : undefined;
+  let closing = false;
+  const failed = Promise.withResolvers<EmbeddedUnavailable>();
+  void embedded?.exited.then(() => {
+    if (closing) return;
+    logger.error({ pid: embedded.pid }, 'PostgreSQL has ended by itself');
+    failed.resolve(
+      new EmbeddedUnavailable('PostgreSQL has ended by itself; what was acknowledged is there after the next start'),
+    );
+  });
   try {
     const connection = config.database.mode === 'external' ? config.database.url : embedded?.connection;
     if (connection === undefined) throw new Error('no database');
@@ -50,6 +62,7 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
       await consoleBuilt;
       const listening = await listen(config, running, logger);
       const close = async (): Promise<void> => {
+        closing = true;
         await listening.close();
         await running.close();
         await embedded?.stop();
@@ -58,6 +71,7 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
         url: listening.url,
         port: listening.port,
         running,
+        failed: failed.promise,
         close,
         async stop() {
           logger.info({ turns: running.app.runner.count }, 'draining');
@@ -71,6 +85,7 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
       throw error;
     }
   } catch (error) {
+    closing = true;
     await embedded?.stop();
     throw error;
   }

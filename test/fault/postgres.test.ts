@@ -1,11 +1,12 @@
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectDatabase } from '@parley/db/connect';
 import { failureReason } from '@parley/db/failure';
 import { isTerminal } from '@parley/shared/terminal';
 import { describe, expect, inject, it } from 'vitest';
-import { createDatabase, makeTemplate, startPostgres } from '../support/postgres.ts';
+import { createDatabase, makeTemplate, newDataFolder, startPostgres } from '../support/postgres.ts';
 import { answer, gate } from '../support/provider.ts';
 import { type FaultyProxy, startProxy } from '../support/proxy.ts';
 import { type Crew, startCrew } from './crew.ts';
@@ -73,8 +74,8 @@ describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
   it('has all that was acknowledged; what was refused says that it may be tried again', {
     timeout: 120_000,
   }, async () => {
-    let postgres = await startPostgres();
-    const { dataDir } = postgres;
+    const dataDir = newDataFolder();
+    let postgres = await startPostgres(dataDir);
     await makeTemplate(postgres.connection);
     const database = await createDatabase(postgres.connection);
     // The servers of tests are not durable by themselves.
@@ -100,6 +101,7 @@ describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
       await Promise.all(watchers.map((watcher) => watcher.find(({ type }) => type === 'agent.delta')));
       process.kill(postgres.pid, 'SIGQUIT');
       await postgres.exited;
+      await postgres.stop();
       await pause(300);
       postgres = await startPostgres(dataDir);
       loaded = false;
@@ -112,6 +114,7 @@ describe('PostgreSQL restarted at once, in mid-answer and under load', () => {
     } finally {
       await crew.stop();
       await postgres.stop();
+      rmSync(dataDir, { recursive: true, force: true });
     }
   });
 });

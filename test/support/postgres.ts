@@ -24,12 +24,17 @@ export interface FreshDatabase {
 const TEMPLATE = 'parley_template';
 const FOLDER_PREFIX = 'parley-test-postgres-';
 
+/** An empty folder for a PostgreSQL that outlives its server. Remove it when done. */
+export function newDataFolder(): string {
+  return fs.mkdtempSync(path.join(quickParent(), FOLDER_PREFIX));
+}
+
 /**
  * A PostgreSQL of a test's own, for tests that stop or kill it (`pid`). With `dataDir` an earlier one's data, kept at
  * `stop()`; without, a new folder that `stop()` removes. Not durable: fast, and safe against all but the machine's crash.
  */
 export async function startPostgres(dataDir?: string): Promise<EmbeddedPostgres & { dataDir: string }> {
-  const folder = dataDir ?? fs.mkdtempSync(path.join(quickParent(), FOLDER_PREFIX));
+  const folder = dataDir ?? newDataFolder();
   const server = await startEmbedded({ dataDir: folder, durable: false });
   const stop = async () => {
     await server.stop();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startEmbedded } from '@parley/db/embedded';
@@ -169,6 +170,38 @@ it('ends a PostgreSQL that outlived its server before it starts another', async 
   const second = await start(folder);
   await gone(first.pid);
   expect(await read(second.connection)).toEqual(kept);
+});
+
+// Guard: only `stop` lets the folder go. Without it another server could start beside the one that is about to say what happened.
+it('that ends by itself leaves its folder held until it is stopped, and what was committed in it', async () => {
+  const folder = newFolder();
+  const first = await start(folder);
+  await write(first.connection);
+  process.kill(first.pid, 'SIGKILL');
+  await first.exited;
+  const other = program('embedded-server.ts', [folder]);
+  expect(await firstLine(other)).toMatchObject({ name: 'DataFolderInUse' });
+  await first.stop();
+  expect(await read((await start(folder)).connection)).toEqual(kept);
+});
+
+// Guard: `serve` looks at `exited`. Without it the server stays, and answers nothing ever again.
+it('that ends by itself ends its server, with one line that says so', async () => {
+  const main = path.resolve(import.meta.dirname, '../../server/boot/main.ts');
+  const folder = newFolder();
+  const none = 'http://127.0.0.1:1';
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: folder, OPENAI_BASE_URL: none, LOG_LEVEL: 'silent' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  cleanups.push(() => kill(child));
+  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('parley listening')) break;
+  const said = text(child.stderr);
+  const exited = once(child, 'exit');
+  process.kill(Number.parseInt(fs.readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'utf8'), 10), 'SIGKILL');
+  expect(await exited).toEqual([1, null]);
+  expect(await said).toMatch(/^parley: PostgreSQL has ended by itself[^\n]*\n$/);
+  await start(folder);
 });
 
 it('refuses a second server on the same folder, in this process and from another, and leaves the first alone', async () => {
