@@ -59,8 +59,11 @@ async function call(serving: Serving, request: FastifyRequest, reply: FastifyRep
     maxBatchSize: limits.batchCalls,
     maxBodySize: bodyLimitOf(path),
     // No credential is read from a URL here: connection parameters are for SSE alone.
-    createContext: ({ req, info }): Promise<CallContext> =>
-      serving.createContext({ req: req.raw, transport: 'http', connectionParams: null, signal: info.signal }),
+    createContext: async ({ req, info }): Promise<CallContext> => {
+      // A path spelled in another way, which tRPC reads as a subscription's. Its own stream would outlive the credential.
+      if (info.type === 'subscription') throw toTRPCError(new ParleyError('NOT_FOUND'));
+      return serving.createContext({ req: req.raw, transport: 'http', connectionParams: null, signal: info.signal });
+    },
     responseMeta: () => ({ headers: new Headers({ 'cache-control': 'no-store' }) }),
     onError: ({ error, type, path: failed, input, ctx }) => {
       const context: CallContext | undefined = ctx;
@@ -143,7 +146,9 @@ function statusError(cause: unknown): TRPCError {
 function isSubscription(serving: Serving, request: FastifyRequest): boolean {
   if (request.method !== 'GET') return false;
   const procedures: Readonly<Record<string, { _def: { type: string } } | undefined>> = serving.router._def.procedures;
-  return procedures[pathOf(request)]?._def.type === 'subscription' && !/[?&]batch=1(&|$)/.test(request.url);
+  if (procedures[pathOf(request)]?._def.type !== 'subscription') return false;
+  // As tRPC reads it, so that both see the same.
+  return new URL(request.url, 'http://localhost').searchParams.get('batch') !== '1';
 }
 
 function pathOf(request: FastifyRequest): string {

@@ -127,6 +127,22 @@ describe.concurrent('what ends while it lasts', () => {
     await socket.close();
   });
 
+  // Guard: what tRPC's own handler takes for a subscription is refused there, and Parley reads `batch` as tRPC does.
+  it.each(['conversations.events?', 'conversations%252Eevents?', 'conversations.events?batch=0&batch=1&'])(
+    'an SSE stream with its user, spelled as %s',
+    { timeout: 15_000 },
+    async (spelling) => {
+      const user = `spelling-${spelling.length}`;
+      const token = await app.token(user);
+      const { id: conversationId } = await withToken(token).conversations.create.mutate({});
+      const input = encodeURIComponent(JSON.stringify({ json: { conversationId } }));
+      const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
+      const stream = await fetch(`${app.url}/trpc/${spelling}input=${input}`, { headers });
+      await suspendUser(app.database.db, 'acme', user);
+      expect(await stream.text()).toMatch(/event: serialized-error\n.*"(FORBIDDEN|NOT_FOUND)"/);
+    },
+  );
+
   it('a user who is not approved: may see the account, and nothing else', async () => {
     const token = await app.token('waiting');
     const client = withToken(token);
