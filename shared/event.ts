@@ -76,6 +76,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     durationMs: z.number(),
     segments: z.array(z.int()).optional(),
   }),
+  /** A recording was given up: what was told of it is void, and no turn comes of it. */
+  z.object({ type: z.literal('recording.cancelled'), ...base, voiceSessionId: z.string() }),
   /** Raw model text as it comes; concatenated it is the answer. */
   z.object({ type: z.literal('agent.delta'), ...inTurn, text: z.string(), bubble }),
   /** One speakable sentence with its whitespace; concatenated they are the answer. */

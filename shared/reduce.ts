@@ -1,21 +1,18 @@
 import type { Event, EventOf, Snapshot, TerminalEvent, Tracked } from './event.ts';
 import type { MessageInEvent } from './message.ts';
-import {
-  type ConversationState,
-  initialState,
-  type Outcome,
-  type RunningTurn,
-  type SpokenSentence,
-  type ToolCall,
-} from './state.ts';
+import { begun, closed, inSentence, inTool, inTurn, newTurn, runningTurn, runningTurns, textAdded } from './running.ts';
+import { type ConversationState, initialState, type Outcome, type RunningTurn } from './state.ts';
 
 /** How many ended turns and open recordings are remembered. */
 const mostOutcomes = 100;
 const mostTranscripts = 16;
 
-/** The state after one more event. Events that were reduced before, and older ones, change nothing. */
+/**
+ * The state after one more event. Events that were reduced before, and older ones, change nothing. A gap always counts, and what
+ * follows is compared with its id: the log may have begun anew, below where it was.
+ */
 export function reduce(state: ConversationState, { id, data }: Tracked): ConversationState {
-  if (state.lastEventId !== null && id <= state.lastEventId) return state;
+  if (data.type !== 'gap' && state.lastEventId !== null && id <= state.lastEventId) return state;
   return { ...state, ...change(state, data), lastEventId: id };
 }
 
@@ -31,20 +28,22 @@ function change(state: ConversationState, event: Event): Change {
     case 'turn.started':
       return {
         listening: null,
-        turn: {
+        ...begun(state, {
           ...newTurn(event.turnId),
           input: event.input,
           parts: event.parts,
           ...(event.userMessageId !== undefined && { userMessageId: event.userMessageId }),
-        },
+        }),
       };
     case 'agent.listening':
       return { listening: { voiceSessionId: event.voiceSessionId, text: event.text } };
     case 'transcript.partial':
     case 'transcript.final':
       return heard(state, event);
+    case 'recording.cancelled':
+      return withoutRecording(state, event.voiceSessionId);
     case 'agent.delta':
-      return inTurn(state, event, (turn) => ({ bubbles: grown(turn.bubbles, event.bubble, event.text) }));
+      return inTurn(state, event, (turn) => ({ bubbles: textAdded(turn.bubbles, event.bubble, event.text) }));
     case 'agent.text':
       return inSentence(state, event, () => ({ text: event.text, bubble: event.bubble }));
     case 'agent.audio':
@@ -114,56 +113,6 @@ function unknown(_event: never): Change {
   return {};
 }
 
-function newTurn(id: string): RunningTurn {
-  return { id, input: null, parts: [], bubbles: [], sentences: [], tools: [], attachments: [], silenced: false };
-}
-
-/** Changes the running turn. One whose beginning was not seen begins here; one that has ended stays as it was. */
-function inTurn(
-  state: ConversationState,
-  event: { turnId: string },
-  of: (turn: RunningTurn) => Partial<RunningTurn>,
-): Change {
-  const running = state.turn?.id === event.turnId ? state.turn : undefined;
-  if (!running && state.outcomes.some((outcome) => outcome.turnId === event.turnId)) return {};
-  const turn = running ?? newTurn(event.turnId);
-  return { turn: { ...turn, ...of(turn) } };
-}
-
-function inSentence(
-  state: ConversationState,
-  event: { turnId: string; sentence: number },
-  of: (sentence: SpokenSentence) => Partial<SpokenSentence>,
-): Change {
-  return inTurn(state, event, ({ sentences }) => {
-    let at = sentences.length;
-    while (at > 0 && (sentences[at - 1]?.sentence ?? 0) >= event.sentence) at--;
-    const there = sentences[at];
-    const known = there?.sentence === event.sentence;
-    const sentence = known ? there : { sentence: event.sentence, text: '', bubble: 0 };
-    return { sentences: sentences.toSpliced(at, known ? 1 : 0, { ...sentence, ...of(sentence) }) };
-  });
-}
-
-function inTool(
-  state: ConversationState,
-  event: { turnId: string; toolCallId: string; name: string },
-  news: Partial<ToolCall>,
-): Change {
-  return inTurn(state, event, ({ tools }) => {
-    const at = tools.findIndex((tool) => tool.toolCallId === event.toolCallId);
-    if (at < 0) return { tools: [...tools, { toolCallId: event.toolCallId, name: event.name, ...news }] };
-    return { tools: tools.map((tool, i) => (i === at ? { ...tool, ...news } : tool)) };
-  });
-}
-
-function grown(bubbles: readonly string[], bubble: number, text: string): string[] {
-  const longer = [...bubbles];
-  while (longer.length <= bubble) longer.push('');
-  longer[bubble] += text;
-  return longer;
-}
-
 function heard(state: ConversationState, event: EventOf<'transcript.partial' | 'transcript.final'>): Change {
   const { voiceSessionId, text, durationMs } = event;
   const transcript = { voiceSessionId, text, durationMs, final: event.type === 'transcript.final' };
@@ -171,20 +120,24 @@ function heard(state: ConversationState, event: EventOf<'transcript.partial' | '
   return { transcripts: [...others, transcript].slice(-mostTranscripts) };
 }
 
+/** What was told of a recording goes: its message is stored, or none comes of it. */
+function withoutRecording({ transcripts, listening }: ConversationState, voiceSessionId: string): Change {
+  const isKnown = transcripts.some((transcript) => transcript.voiceSessionId === voiceSessionId);
+  return {
+    ...(isKnown && { transcripts: transcripts.filter((transcript) => transcript.voiceSessionId !== voiceSessionId) }),
+    ...(listening?.voiceSessionId === voiceSessionId && { listening: null }),
+  };
+}
+
 /** A stored message takes the place of what was shown before it was stored. */
 function saved(state: ConversationState, message: MessageInEvent): Change {
   const messages = upsert(state.messages, message);
-  if (message.role === 'agent')
-    return state.turn?.id === message.turnId
-      ? { messages, turn: { ...state.turn, messageId: message.id } }
-      : { messages };
+  if (message.role === 'agent') {
+    const isRunning = runningTurn(state, message.turnId) !== undefined;
+    return { messages, ...(isRunning && inTurn(state, message, () => ({ messageId: message.id }))) };
+  }
   const { voiceSessionId } = message;
-  if (voiceSessionId === undefined) return { messages };
-  return {
-    messages,
-    transcripts: state.transcripts.filter((transcript) => transcript.voiceSessionId !== voiceSessionId),
-    listening: state.listening?.voiceSessionId === voiceSessionId ? null : state.listening,
-  };
+  return { messages, ...(voiceSessionId !== undefined && withoutRecording(state, voiceSessionId)) };
 }
 
 /** Ordered by time; messages of the same millisecond as they came. Most come at the end, where looking for them begins. */
@@ -197,17 +150,32 @@ function upsert(messages: readonly MessageInEvent[], message: MessageInEvent): r
 }
 
 function ended(state: ConversationState, event: TerminalEvent): Change {
-  const turn = state.turn?.id === event.turnId ? state.turn : undefined;
+  const turn = runningTurn(state, event.turnId);
   const base = {
     turnId: event.turnId,
     ...(event.messageId !== undefined && { messageId: event.messageId }),
     ...(turn?.metrics && { metrics: turn.metrics }),
   };
-  const outcome: Outcome =
-    event.type === 'turn.failed'
-      ? { ...base, status: 'failed', code: event.code, message: event.message, retryable: event.retryable }
-      : { ...base, status: event.type === 'turn.completed' ? 'completed' : 'interrupted' };
-  return { outcomes: withOutcome(state.outcomes, outcome), ...(turn && { turn: null }) };
+  const recording = event.type === 'turn.failed' ? event.voiceSessionId : undefined;
+  return {
+    ...closed(state, event.turnId),
+    outcomes: withOutcome(state.outcomes, { ...base, ...endOf(event) }),
+    ...(recording !== undefined && withoutRecording(state, recording)),
+  };
+}
+
+function endOf(event: TerminalEvent) {
+  if (event.type === 'turn.completed') return { status: 'completed' } as const;
+  if (event.type === 'turn.interrupted') return { status: 'interrupted' } as const;
+  const { code, message, retryable, voiceSessionId, details } = event;
+  return {
+    status: 'failed',
+    code,
+    message,
+    retryable,
+    ...(voiceSessionId !== undefined && { voiceSessionId }),
+    ...(details && { details }),
+  } as const;
 }
 
 function withOutcome(outcomes: readonly Outcome[], outcome: Outcome): readonly Outcome[] {
@@ -217,14 +185,15 @@ function withOutcome(outcomes: readonly Outcome[], outcome: Outcome): readonly O
 
 /** The snapshot in place of what it tells; what it does not tell stays while it still holds. */
 function restored(state: ConversationState, { conversation, messages, turn }: Snapshot): Change {
-  const running = state.turn;
-  const same = running && turn?.id === running.id ? running : undefined;
+  const same = turn ? runningTurn(state, turn.id) : undefined;
+  const others = runningTurns(state).filter((running) => running !== same);
   return {
     conversation,
     status: conversation.status,
     messages: joined(state.messages, messages),
     turn: turn && { ...(same ?? newTurn(turn.id)), bubbles: turn.bubbles },
-    outcomes: running && !same ? outcomeOf(running, messages, state.outcomes) : state.outcomes,
+    displaced: [],
+    outcomes: others.reduce((outcomes, other) => outcomeOf(other, messages, outcomes), state.outcomes),
     listening: null,
     // Their messages may have been stored in between; the recordings that go on are heard of again.
     transcripts: [],

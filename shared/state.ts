@@ -49,8 +49,18 @@ export interface RunningTurn {
 export type Outcome = { readonly turnId: string; readonly messageId?: string; readonly metrics?: Metrics } & (
   | { readonly status: 'completed' | 'interrupted' }
   /** Without a code when it ended within a gap. */
-  | { readonly status: 'failed'; readonly code?: Reason; readonly message?: string; readonly retryable?: boolean }
+  | {
+      readonly status: 'failed';
+      readonly code?: Reason;
+      readonly message?: string;
+      readonly retryable?: boolean;
+      /** Of a recording that became no message: it is sent again, not the turn tried again. */
+      readonly voiceSessionId?: string;
+      /** What exactly is wrong, such as the segments that are missing. */
+      readonly details?: EventOf<'turn.failed'>['details'];
+    }
 );
+export type FailedOutcome = Extract<Outcome, { status: 'failed' }>;
 
 export interface Transcript {
   readonly voiceSessionId: string;
@@ -66,6 +76,11 @@ export interface ConversationState {
   /** Oldest first. */
   readonly messages: readonly MessageInEvent[];
   readonly turn: RunningTurn | null;
+  /**
+   * Turns that began before `turn` and have not ended, the newest last. One runs on when a turn that never ran, such as a silent
+   * recording, is told of meanwhile; another waits for its end to be told after its owner was lost.
+   */
+  readonly displaced: readonly RunningTurn[];
   /** Of the last turns, oldest first. */
   readonly outcomes: readonly Outcome[];
   readonly listening: { readonly voiceSessionId: string; readonly text: string } | null;
@@ -82,6 +97,7 @@ export function initialState(known: Partial<ConversationState> = {}): Conversati
     conversation: null,
     messages: [],
     turn: null,
+    displaced: [],
     outcomes: [],
     listening: null,
     transcripts: [],

@@ -2,6 +2,7 @@ import type { ConversationInEvent, Event, EventOf, Snapshot, Tracked } from '@pa
 import type { MessageInEvent, MessagePart } from '@parley/shared/message';
 import { reduce, withMessages } from '@parley/shared/reduce';
 import { type ConversationState, initialState } from '@parley/shared/state';
+import { isTerminal } from '@parley/shared/terminal';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -35,6 +36,10 @@ class Story {
 
 interface Plan {
   input: 'text' | 'voice' | 'greeting';
+  /** A turn that is told of before this sentence of the answer and never runs. */
+  newcomer: { before: number; is: 'withdrawn' | 'silent' } | undefined;
+  /** Its owner is lost: its end is told after the next turn has begun. */
+  endsLate: boolean;
   deltas: { text: string; bubble: number }[];
   speaks: boolean;
   tool: boolean;
@@ -43,7 +48,23 @@ interface Plan {
   ends: 'completed' | 'interrupted' | 'failed';
 }
 
-function tell(story: Story, plan: Plan, turnId: string): void {
+const neverRuns = (turnId: string | undefined): boolean => turnId?.endsWith('newcomer') ?? false;
+
+/** A queued message that is withdrawn, or a recording in which nobody speaks: its beginning and end come together. */
+function tellNewcomer(story: Story, { is }: NonNullable<Plan['newcomer']>, turnId: string): void {
+  if (is === 'withdrawn') {
+    story.add({ type: 'turn.started', turnId, input: 'text', parts: [] });
+    story.save(turnId, 'human', [{ type: 'text', text: 'Wait' }]);
+    story.add({ type: 'turn.interrupted', turnId });
+    return;
+  }
+  const recording = { turnId, voiceSessionId: `v-${turnId}` };
+  story.add({ type: 'turn.started', ...recording, input: 'voice', parts: [] });
+  story.add({ type: 'turn.failed', ...recording, code: 'NO_SPEECH', message: 'Nothing.', retryable: false });
+}
+
+/** Returns what tells of its end. */
+function tell(story: Story, plan: Plan, turnId: string, endBefore: () => void): () => void {
   const voiceSessionId = `v-${turnId}`;
   if (plan.input === 'voice') {
     story.add({ type: 'agent.listening', voiceSessionId, text: 'Yes?' });
@@ -54,12 +75,14 @@ function tell(story: Story, plan: Plan, turnId: string): void {
   story.add({ type: 'turn.started', turnId, input: plan.input, parts });
   if (plan.input !== 'greeting')
     story.save(turnId, 'human', parts, plan.input === 'voice' ? { kind: 'audio', voiceSessionId } : {});
+  endBefore();
   if (plan.tool) {
     story.add({ type: 'tool.call', turnId, toolCallId: 'x', name: 'look', arguments: {}, needsApproval: true });
     story.add({ type: 'tool.result', turnId, toolCallId: 'x', name: 'look', result: 1 });
   }
   const bubbles: string[] = [];
   for (const [sentence, { text, bubble }] of plan.deltas.entries()) {
+    if (plan.newcomer?.before === sentence) tellNewcomer(story, plan.newcomer, `${turnId}-newcomer`);
     const at = Math.min(bubble, bubbles.length);
     bubbles[at] = (bubbles[at] ?? '') + text;
     story.add({ type: 'agent.delta', turnId, text, bubble: at });
@@ -80,6 +103,10 @@ function tell(story: Story, plan: Plan, turnId: string): void {
       }
   }
   if (plan.renamed) story.add({ type: 'conversation.updated', conversation: conversation(`Title ${turnId}`) });
+  return () => tellEnd(story, plan, turnId, bubbles);
+}
+
+function tellEnd(story: Story, plan: Plan, turnId: string, bubbles: readonly string[]): void {
   const status = plan.ends === 'completed' ? 'complete' : plan.ends;
   const messageId = plan.stored
     ? story.save(
@@ -98,6 +125,8 @@ function tell(story: Story, plan: Plan, turnId: string): void {
 
 const plan: fc.Arbitrary<Plan> = fc.record({
   input: fc.constantFrom('text', 'voice', 'greeting'),
+  newcomer: fc.option(fc.record({ before: fc.nat(4), is: fc.constantFrom('withdrawn', 'silent') }), { nil: undefined }),
+  endsLate: fc.boolean(),
   deltas: fc.array(fc.record({ text: fc.string({ minLength: 1, maxLength: 4 }), bubble: fc.nat(3) }), { maxLength: 5 }),
   speaks: fc.boolean(),
   tool: fc.boolean(),
@@ -109,7 +138,13 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 function storyOf(plans: readonly Plan[]): Tracked[] {
   const story = new Story();
   story.add({ type: 'conversation.updated', conversation: conversation('Title') });
-  for (const [i, plan] of plans.entries()) tell(story, plan, `t${i}`);
+  let end = (): void => {};
+  for (const [i, plan] of plans.entries()) {
+    end = tell(story, plan, `t${i}`, end);
+    if (plan.endsLate && i < plans.length - 1) continue;
+    end();
+    end = () => {};
+  }
   return story.events;
 }
 
@@ -123,12 +158,13 @@ function snapshotOf(events: readonly Tracked[], most: number): Snapshot {
   for (const { data } of events) {
     if (data.type === 'conversation.updated') snapshot.conversation = data.conversation;
     else if (data.type === 'message.saved') snapshot.messages.push(data.message);
+    else if (!('turnId' in data) || neverRuns(data.turnId)) continue;
     else if (data.type === 'turn.started')
       snapshot.turn = { id: data.turnId, status: 'running', text: '', bubbles: [] };
     else if (data.type === 'agent.delta' && snapshot.turn) {
       snapshot.turn.text += data.text;
       snapshot.turn.bubbles[data.bubble] = (snapshot.turn.bubbles[data.bubble] ?? '') + data.text;
-    } else if (data.type.startsWith('turn.') && data.type !== 'turn.metrics') snapshot.turn = null;
+    } else if (isTerminal(data) && snapshot.turn?.id === data.turnId) snapshot.turn = null;
   }
   snapshot.messages = snapshot.messages.slice(-most);
   return snapshot;
@@ -174,10 +210,29 @@ describe('reducing any log', () => {
       fc.property(log, fc.nat(), (events, cut) => {
         const at = 1 + (cut % events.length);
         const seen = run(events.slice(0, at));
+        // The server's snapshot knows nothing of what never ran.
+        fc.pre(!neverRuns(seen.turn?.id));
         const jumped = run([gapAt(events, at, 50)]);
         expect(jumped.turn?.id).toBe(seen.turn?.id);
         expect(jumped.turn?.bubbles).toEqual(seen.turn?.bubbles);
         expect(jumped.messages).toEqual(seen.messages);
+      }),
+    );
+  });
+
+  // Guard: at its end a turn gives way to the one that it stood in front of, unless that has ended meanwhile.
+  test('shows a running answer as if no turn that never ran had been told of', () => {
+    fc.assert(
+      fc.property(log, (events) => {
+        const idOf = ({ data }: Tracked): string | undefined => ('turnId' in data ? data.turnId : undefined);
+        let [state, without] = [initialState(), initialState()];
+        for (const event of events) {
+          state = reduce(state, event);
+          if (neverRuns(idOf(event))) continue;
+          without = reduce(without, event);
+          expect(state.turn).toEqual(without.turn);
+        }
+        expect([state.turn, state.displaced]).toEqual([null, []]);
       }),
     );
   });
@@ -277,6 +332,48 @@ describe('a screen', () => {
     const snapshot: Snapshot = { conversation: conversation('T'), messages: [saved('z', 50).message], turn: null };
     const state = run(numbered(saved('a', 1), { ...base, type: 'gap', reason: 'gone', snapshot }));
     expect(state.messages.map(({ id }) => id)).toEqual(['z']);
+  });
+
+  // Guard: a gap counts whatever its id, and what follows is compared with that.
+  test('goes on from a gap in a log that has begun anew below where it was', () => {
+    const bubbles = ['So far'];
+    const turn = { id: 't', status: 'running' as const, text: 'So far', bubbles };
+    const snapshot: Snapshot = { conversation: conversation('New'), messages: [], turn };
+    const before = run([{ id: '9-5', data: started('t') }]);
+    const after = run(
+      [
+        { id: '3-2', data: { ...base, type: 'gap', reason: 'gone', snapshot } },
+        { id: '3-1', data: { ...base, type: 'agent.delta', turnId: 't', text: ' twice', bubble: 0 } },
+        { id: '3-3', data: { ...base, type: 'agent.delta', turnId: 't', text: ', so good', bubble: 0 } },
+      ],
+      before,
+    );
+    expect(after).toMatchObject({ conversation: { title: 'New' }, lastEventId: '3-3' });
+    expect(after.turn?.bubbles).toEqual(['So far, so good']);
+  });
+
+  // Guard: the end of a recording's turn that has no message takes what was told of the recording with it; so does its cancelling.
+  test('shows nothing more of a recording of which no message comes', () => {
+    const told = run(
+      numbered(
+        { ...base, type: 'transcript.partial', voiceSessionId: 'other', text: 'b', durationMs: 1 },
+        { ...base, type: 'transcript.partial', voiceSessionId: 'v', text: 'a', durationMs: 1 },
+        { ...base, type: 'agent.listening', voiceSessionId: 'v', text: 'Yes?' },
+      ),
+    );
+    const details = { segments: [0] };
+    const failure = { code: 'TRANSCRIPTION_FAILED' as const, message: 'm', retryable: true, details };
+    const failed: Event = { ...base, type: 'turn.failed', turnId: 't', voiceSessionId: 'v', ...failure };
+    const cancelled: Event = { ...base, type: 'recording.cancelled', voiceSessionId: 'v' };
+    for (const data of [failed, cancelled]) {
+      const state = reduce(told, { id: '3', data });
+      expect(state.transcripts.map(({ voiceSessionId }) => voiceSessionId)).toEqual(['other']);
+      expect(state.listening).toBeNull();
+    }
+    // Who wants to send it again is told which one it was.
+    expect(reduce(told, { id: '3', data: failed }).outcomes).toEqual([
+      { turnId: 't', status: 'failed', voiceSessionId: 'v', ...failure },
+    ]);
   });
 
   test('hears: listening and transcripts, until their message is stored', () => {
