@@ -6,7 +6,10 @@ export const speechRate = 16_000;
 /** Encoders fill up their last frame: so much more than the bound is taken for it. */
 const paddingSeconds = 0.1;
 
-/** Gathers decoded sound, of any rate and any number of channels, as mono at 16 kHz, and not more than `maxSeconds` of it. */
+/**
+ * Gathers decoded sound, of any rate and any number of channels, as mono at 16 kHz, and not more than `maxSeconds` of it. However
+ * that goes, it is to be freed.
+ */
 export class Gathering {
   readonly #maxSeconds: number;
   readonly #pieces: Float32Array[] = [];
@@ -53,9 +56,15 @@ export class Gathering {
     return all;
   }
 
+  /** What is gathered stays. */
+  free(): void {
+    this.#resampler?.resampler.free();
+    this.#resampler = undefined;
+  }
+
   #endPart(): void {
     if (this.#resampler !== undefined) this.#pieces.push(...this.#resampler.resampler.end());
-    this.#resampler = undefined;
+    this.free();
   }
 }
 

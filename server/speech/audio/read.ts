@@ -79,14 +79,15 @@ export async function readSound(
     }
     const { channelData, sampleRate } = await decode();
     await gathering.add(channelData, sampleRate);
+    if (gathering.seconds === 0) throw damaged('there is no sound in it');
+    const missing = (seconds ?? 0) - gathering.seconds;
+    if (!isStopped() && missing > missingSeconds && missing > (seconds ?? 0) * missingShare)
+      throw damaged('it is cut off');
+    return gathering.end();
   } finally {
     decode.free();
+    gathering.free();
   }
-  if (gathering.seconds === 0) throw damaged('there is no sound in it');
-  const missing = (seconds ?? 0) - gathering.seconds;
-  if (!isStopped() && missing > missingSeconds && missing > (seconds ?? 0) * missingShare)
-    throw damaged('it is cut off');
-  return gathering.end();
 }
 
 /** Raw little-endian 16-bit mono samples, as `readSound` does. */
@@ -97,6 +98,10 @@ export async function readPcm(data: Uint8Array, rate: number, maxSeconds: number
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const samples = new Float32Array(data.length / 2);
   for (let index = 0; index < samples.length; index++) samples[index] = view.getInt16(index * 2, true) / 32_768;
-  await gathering.add([samples], rate);
-  return gathering.end();
+  try {
+    await gathering.add([samples], rate);
+    return gathering.end();
+  } finally {
+    gathering.free();
+  }
 }

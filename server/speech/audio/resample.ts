@@ -18,6 +18,7 @@ export class Resampler {
   readonly #output: number;
   readonly #lengths: number;
   readonly #outputSize: number;
+  #isFree = false;
 
   static async create(inRate: number, outRate: number): Promise<Resampler> {
     loading ??= loadSpeex();
@@ -31,7 +32,10 @@ export class Resampler {
     this.#output = speex._malloc(this.#outputSize * 4);
     this.#lengths = speex._malloc(8);
     this.#state = speex._speex_resampler_init(1, inRate, outRate, quality, this.#lengths);
-    if (this.#state === 0) throw new RangeError(`no resampling from ${inRate} to ${outRate}`);
+    if (this.#state === 0) {
+      this.free();
+      throw new RangeError(`no resampling from ${inRate} to ${outRate}`);
+    }
     speex._speex_resampler_skip_zeros(this.#state);
   }
 
@@ -46,12 +50,17 @@ export class Resampler {
     return made;
   }
 
-  /** The samples that the filter still held; afterwards it is gone. */
+  /** The samples that the filter still held. */
   end(): Float32Array[] {
-    const made = this.push(new Float32Array(this.#speex._speex_resampler_get_input_latency(this.#state)));
+    return this.push(new Float32Array(this.#speex._speex_resampler_get_input_latency(this.#state)));
+  }
+
+  /** Gives back its part of the module's memory, which no garbage collection does. It is of no use afterwards. */
+  free(): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
     for (const pointer of [this.#input, this.#output, this.#lengths]) this.#speex._free(pointer);
-    this.#speex._speex_resampler_destroy(this.#state);
-    return made;
+    if (this.#state !== 0) this.#speex._speex_resampler_destroy(this.#state);
   }
 
   #process(block: Float32Array, made: Float32Array[]): number {
