@@ -4,6 +4,7 @@ import * as foundation from './migration/001-foundation.ts';
 import * as voice from './migration/002-voice.ts';
 import * as attachments from './migration/003-attachments.ts';
 import * as recordings from './migration/004-recordings.ts';
+import * as untoldEnds from './migration/005-untold-ends.ts';
 import type { Database } from './schema.ts';
 
 const migrations: Record<string, Migration> = {
@@ -11,6 +12,7 @@ const migrations: Record<string, Migration> = {
   '002-voice': voice,
   '003-attachments': attachments,
   '004-recordings': recordings,
+  '005-untold-ends': untoldEnds,
 };
 
 /** Brings the database to this version's schema. Safe when several replicas start at once: Kysely holds an advisory lock. */

@@ -88,6 +88,8 @@ export interface ConversationTable {
   created_at: Time;
   last_message_at: TimeOrNull;
   ended_at: TimeOrNull;
+  /** What follows from its end has been done and told; true while it is active. */
+  end_told: Generated<boolean>;
   deleted_at: TimeOrNull;
 }
 

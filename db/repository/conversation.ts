@@ -31,7 +31,8 @@ export function toConversation(row: ConversationRow): Conversation {
   };
 }
 
-function digest(owner: Owner, id: string): Buffer {
+/** All that stays of an erased conversation. */
+export function digest(owner: Owner, id: string): Buffer {
   return createHash('sha256')
     .update(JSON.stringify([owner.tenant, owner.userId, id]))
     .digest();
@@ -206,60 +207,33 @@ export async function renameConversation(
 export async function endConversation(trx: Transaction<Database>, id: string): Promise<ConversationRow> {
   return await trx
     .updateTable('conversations')
-    .set({ status: 'ended', ended_at: sql`clock_timestamp()` })
+    .set({ status: 'ended', ended_at: sql`clock_timestamp()`, end_told: false })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();
 }
 
-/** Hides a conversation from its user; `eraseConversation` removes what it held. */
-export async function markDeleted(trx: Transaction<Database>, id: string): Promise<void> {
-  await trx
+/** True for the one transaction that is to tell a conversation's end. Others wait for it, and find that it has been told. */
+export async function claimEnd(trx: Transaction<Database>, id: string): Promise<boolean> {
+  const row = await trx
     .updateTable('conversations')
-    .set({ deleted_at: sql`clock_timestamp()`, revision: sql`revision + 1` })
+    .set({ end_told: true })
     .where('id', '=', id)
-    .execute();
+    .where('end_told', '=', false)
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
-/** Conversations that are deleted and not yet erased, and that no turn is running in. */
-export async function listDeleted(db: Kysely<Database>, limit: number): Promise<{ id: string }[]> {
+/** Conversations that ended at least `olderMs` ago and whose end nobody has told: their replica died in between. */
+export async function listUntoldEnds(db: Kysely<Database>, olderMs: number, limit: number): Promise<ConversationRow[]> {
   return await db
     .selectFrom('conversations')
-    .select('id')
-    .where('deleted_at', 'is not', null)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('turns')
-            .select('turns.id')
-            .whereRef('turns.conversation_id', '=', 'conversations.id')
-            .where('turns.status', '=', 'running')
-            .where('turns.lease_until', '>', sql<Date>`clock_timestamp()`),
-        ),
-      ),
-    )
-    .orderBy('deleted_at')
+    .selectAll()
+    .where('end_told', '=', false)
+    .where('deleted_at', 'is', null)
+    .where('ended_at', '<', sql<Date>`clock_timestamp() - ${olderMs} * interval '1 millisecond'`)
+    .orderBy('ended_at')
     .limit(limit)
     .execute();
-}
-
-/** Removes a deleted conversation with its messages, turns and segments; only a digest of its id stays. */
-export async function eraseConversation(db: Kysely<Database>, id: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    const row = await trx
-      .selectFrom('conversations')
-      .select(['tenant_id', 'user_id'])
-      .where('id', '=', id)
-      .where('deleted_at', 'is not', null)
-      .forUpdate()
-      .executeTakeFirst();
-    if (!row) return;
-    await trx
-      .insertInto('erasures')
-      .values({ digest: digest({ tenant: row.tenant_id, userId: row.user_id }, id) })
-      .onConflict((conflict) => conflict.column('digest').doNothing())
-      .execute();
-    await trx.deleteFrom('conversations').where('id', '=', id).execute();
-  });
 }

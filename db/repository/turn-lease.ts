@@ -115,14 +115,19 @@ export async function listStranded(db: Kysely<Database>, limit: number): Promise
     .execute();
 }
 
-/** Turns that ended at least `olderMs` ago and whose terminal event nobody appended: their replica died in between. */
+/**
+ * Turns that ended at least `olderMs` ago and whose terminal event nobody appended: their replica died in between. Not those of
+ * deleted conversations, of which nothing is told.
+ */
 export async function listUnannounced(db: Kysely<Database>, olderMs: number, limit: number): Promise<TurnRow[]> {
   return await db
     .selectFrom('turns')
-    .selectAll()
-    .where('announced', '=', false)
-    .where('ended_at', '<', sql<Date>`clock_timestamp() - ${olderMs} * interval '1 millisecond'`)
-    .orderBy('ended_at')
+    .innerJoin('conversations', 'conversations.id', 'turns.conversation_id')
+    .selectAll('turns')
+    .where('conversations.deleted_at', 'is', null)
+    .where('turns.announced', '=', false)
+    .where('turns.ended_at', '<', sql<Date>`clock_timestamp() - ${olderMs} * interval '1 millisecond'`)
+    .orderBy('turns.ended_at')
     .limit(limit)
     .execute();
 }

@@ -4,9 +4,9 @@ import { amendMessage, conversationInEvent, findMessage } from '@parley/db/repos
 import { findOwnTurn, setHeard, type TurnRow } from '@parley/db/repository/turn';
 import { ParleyError } from '@parley/shared/reason';
 import type { Heard } from '@parley/shared/turn';
-import { publish } from './close.ts';
 import { cutAtHeard, further } from './heard.ts';
 import type { TurnPorts } from './ports.ts';
+import { publish } from './publish.ts';
 import { partsOf } from './settle.ts';
 
 /** The turn whose speech a listener may still be playing: the conversation's latest, when it was answered aloud. */

@@ -1,5 +1,5 @@
-import { forgetFile, listFiles } from '@parley/db/repository/attachment';
-import { eraseConversation, listDeleted } from '@parley/db/repository/conversation';
+import { listUntoldEnds } from '@parley/db/repository/conversation';
+import { listDeleted } from '@parley/db/repository/erasure';
 import { findMessage, moveToEnd } from '@parley/db/repository/message';
 import { promoteNext, type TurnRow } from '@parley/db/repository/turn';
 import { listStranded, listUnannounced, type TakenOver, takeOver } from '@parley/db/repository/turn-lease';
@@ -7,6 +7,8 @@ import { findProgress } from '@parley/db/repository/turn-progress';
 import { localeOf } from '@parley/shared/explain';
 import { announceEnd } from './announce.ts';
 import { checkpoint } from './checkpoint.ts';
+import { tellEnd } from './close.ts';
+import { erase } from './erase.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
 import { settle } from './settle.ts';
@@ -18,13 +20,14 @@ const batch = 50;
 
 /**
  * Finishes what replicas that died left undone: running turns whose lease ran out, turns that wait behind nothing, ends that
- * nobody announced, conversations to erase. Any number of replicas may do so at once.
+ * nobody announced, ends of conversations that nobody told, conversations to erase. Any number of replicas may do so at once.
  */
 export class Takeover {
   readonly #ports: TurnPorts;
   readonly #runner: TurnRunner;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(ports: TurnPorts, runner: TurnRunner) {
     this.#ports = ports;
@@ -43,6 +46,7 @@ export class Takeover {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#sweeping;
+    await Promise.all(this.#ending.values());
   }
 
   /** `announceMs`: how long ago a turn has ended that its own replica will not announce any more. */
@@ -56,7 +60,7 @@ export class Takeover {
   }
 
   async #sweep(alone: boolean, announceMs: number): Promise<void> {
-    const { db } = this.#ports;
+    const { db, leaseMs } = this.#ports;
     // A process that was stopped past its leases, and whose turns nobody took over, keeps them.
     await this.#runner.leases.renew();
     const claimedAt = performance.now();
@@ -68,7 +72,17 @@ export class Takeover {
     await Promise.all(turns.map((turn) => this.#apart(this.#resume(turn, claimedAt))));
     for (const { conversation_id } of await listStranded(db, batch)) await this.#apart(this.#promote(conversation_id));
     for (const turn of await listUnannounced(db, announceMs, batch)) await this.#apart(this.#announce(turn));
-    for (const { id } of await listDeleted(db, batch)) await this.#apart(erase(this.#ports, id));
+    for (const { id } of await listUntoldEnds(db, announceMs, batch)) this.#end(id);
+    for (const { id } of await listDeleted(db, leaseMs, batch)) await this.#apart(erase(this.#ports, id));
+  }
+
+  /** Not waited for: another replica may take its time to stop a turn. */
+  #end(conversationId: string): void {
+    if (this.#ending.has(conversationId)) return;
+    const work = this.#apart(tellEnd(this.#ports, this.#runner, conversationId)).finally(() =>
+      this.#ending.delete(conversationId),
+    );
+    this.#ending.set(conversationId, work);
   }
 
   /** What cannot be done for one is tried again by a later sweep, and keeps nobody else from theirs. */
@@ -115,6 +129,7 @@ export class Takeover {
         .selectFrom('conversations')
         .select('id')
         .where('id', '=', conversationId)
+        .where('status', '=', 'active')
         .where('deleted_at', 'is', null)
         .forUpdate()
         .executeTakeFirst();
@@ -135,29 +150,6 @@ export class Takeover {
   async #announce(turn: TurnRow): Promise<void> {
     const message = turn.agent_message_id ? await findMessage(this.#ports.db, turn.agent_message_id) : undefined;
     await announceEnd(this.#ports, { turn, message: message ?? null }, localeOf(undefined));
-  }
-}
-
-/** Removes a deleted conversation from everywhere: database, log, cache and files. */
-export async function erase(ports: TurnPorts, conversationId: string): Promise<void> {
-  checkpoint('erase.before', conversationId);
-  await ports.history.forget(conversationId);
-  await ports.log.forget(conversationId);
-  checkpoint('erase.middle', conversationId);
-  const files = await listFiles(ports.db, conversationId);
-  await eraseConversation(ports.db, conversationId);
-  await eraseFiles(ports, files);
-}
-
-/** What storage does not remove now is noted in the database since its rows went, and swept later. */
-async function eraseFiles({ db, files, logger }: TurnPorts, keys: readonly string[]): Promise<void> {
-  try {
-    for (const key of keys) {
-      await files.remove(key);
-      await forgetFile(db, key);
-    }
-  } catch (error) {
-    logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'files not erased yet');
   }
 }
 

@@ -4,7 +4,7 @@ import { findUser } from '@parley/db/repository/user';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import { newId } from '@parley/shared/id';
 import { ParleyError } from '@parley/shared/reason';
-import { publish } from '../turn/close.ts';
+import { publish } from '../turn/publish.ts';
 import type { VoicePorts } from './ports.ts';
 import type { Session } from './session.ts';
 

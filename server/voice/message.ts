@@ -8,7 +8,7 @@ import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { SendVoiceMessageInput } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
-import { publish } from '../turn/close.ts';
+import { publish } from '../turn/publish.ts';
 import { type Sent, submit } from '../turn/send.ts';
 import { Interim } from './interim.ts';
 import { nameOf, type VoicePorts } from './ports.ts';

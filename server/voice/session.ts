@@ -12,8 +12,8 @@ import {
 } from '@parley/db/repository/segment';
 import { newId } from '@parley/shared/id';
 import { ParleyError, type Reason } from '@parley/shared/reason';
-import { publish } from '../turn/close.ts';
 import { failTurn } from '../turn/fail.ts';
+import { publish } from '../turn/publish.ts';
 import { submit } from '../turn/send.ts';
 import { nameOf, type VoicePorts } from './ports.ts';
 import { joinTexts, reconcile, type SessionState } from './reconcile.ts';
@@ -95,15 +95,18 @@ export async function tellPartial(
     const texts = segments.map(({ index, text }) => ({ index, text: text ?? '' }));
     if (underWay) texts.push(underWay);
     if (row.status !== 'open' || texts.length === 0) return;
-    await publish(ports.turns, {
-      type: 'transcript.partial',
-      conversationId: session.conversationId,
-      at: Date.now(),
-      voiceSessionId: session.voiceSessionId,
-      text: joinTexts(texts.sort((a, b) => a.index - b.index).map(({ text }) => text)),
-      durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
-      segments: segments.map((segment) => segment.index),
-    });
+    await publish(
+      { db: trx, log: ports.turns.log },
+      {
+        type: 'transcript.partial',
+        conversationId: session.conversationId,
+        at: Date.now(),
+        voiceSessionId: session.voiceSessionId,
+        text: joinTexts(texts.sort((a, b) => a.index - b.index).map(({ text }) => text)),
+        durationMs: segments.reduce((sum, segment) => sum + (segment.duration_ms ?? 0), 0),
+        segments: segments.map((segment) => segment.index),
+      },
+    );
   });
 }
 

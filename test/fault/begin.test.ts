@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { type FaultyProxy, startProxy } from '../support/proxy.ts';
-import { redisKeys } from '../support/redis-keys.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
-import { reasonOf } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
 
 // Property 6 over two replicas, one of which is far from its Redis.
@@ -38,29 +36,6 @@ describe('whoever is told that a subscription has begun', () => {
       watched.stop();
     } finally {
       proxy.latency = 0;
-    }
-  });
-});
-
-describe('whoever looks for where to begin while the conversation is deleted', () => {
-  // Guard: the look at the conversation behind the look at its log, and what it erases (`findEntry`).
-  it.each(['events', 'open'] as const)('is told so, and leaves nothing of it behind: %s', async (procedure) => {
-    const [near, far] = await Promise.all([quick.trpc('ada'), slow.trpc('ada')]);
-    const { id: conversationId } = await near.conversations.create.mutate({});
-    await far.system.ping.query();
-    proxy.stall('up');
-    try {
-      const told =
-        procedure === 'open'
-          ? reasonOf(far.conversations.open.mutate({ conversationId }))
-          : watch(far, { conversationId }).ended.then((failure) => failure?.reason);
-      await proxy.held();
-      await near.conversations.delete.mutate({ conversationId });
-      proxy.resume();
-      expect(await told).toBe('CONVERSATION_DELETED');
-      await expect.poll(() => redisKeys(conversationId)).toEqual([]);
-    } finally {
-      proxy.resume();
     }
   });
 });

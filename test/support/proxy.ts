@@ -26,8 +26,6 @@ export interface FaultyProxy {
   stall(direction?: Direction): void;
   /** Passes on what was held, and what comes. */
   resume(): void;
-  /** Resolves when something waits that `stall` holds. */
-  held(): Promise<void>;
   /** Resets the connection that first passes on this many bytes from now on, once, with its next byte. */
   resetAfter(direction: Direction, bytes: number): void;
   /** Resolves when there have been this many connections. */
@@ -44,7 +42,6 @@ export async function startProxy(target: number | string): Promise<FaultyProxy> 
   const waiting = new Set<() => void>();
   let reset: { direction: Direction; bytes: number } | undefined;
   let released = Promise.withResolvers<void>();
-  let holding = Promise.withResolvers<void>();
   let accepted = 0;
 
   async function relay(from: Socket, into: Socket, direction: Direction): Promise<void> {
@@ -54,10 +51,7 @@ export async function startProxy(target: number | string): Promise<FaultyProxy> 
       if (proxy.latency > 0) await pause(proxy.latency);
       const size = proxy.pieceBytes ?? data.length;
       for (let at = 0; at < data.length; at += size) {
-        while (stalled.has(direction)) {
-          holding.resolve();
-          await released.promise;
-        }
+        while (stalled.has(direction)) await released.promise;
         if (counting !== reset) {
           counting = reset;
           passed = 0;
@@ -131,10 +125,6 @@ export async function startProxy(target: number | string): Promise<FaultyProxy> 
       stalled.clear();
       released.resolve();
       released = Promise.withResolvers<void>();
-      holding = Promise.withResolvers<void>();
-    },
-    held() {
-      return holding.promise;
     },
     resetAfter(direction, count) {
       reset = { direction, bytes: count };

@@ -1,7 +1,7 @@
 import { lockConversation, renameConversation, toConversation } from '@parley/db/repository/conversation';
 import { conversationInEvent } from '@parley/db/repository/message';
 import { type Conversation, renameConversationInput } from '@parley/shared/conversation';
-import { publish } from '../../turn/close.ts';
+import { publish } from '../../turn/publish.ts';
 import { chat } from '../guard.ts';
 
 export const rename = chat.input(renameConversationInput).mutation(async ({ ctx, input }): Promise<Conversation> => {
