@@ -1,9 +1,11 @@
+import type { EventType } from '@parley/shared/event';
+import { pause } from '@parley/shared/pause';
 import { sql } from 'kysely';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
 import { redisKeys } from '../support/redis-keys.ts';
-import { reasonOf } from '../support/stock.ts';
+import { reasonOf, type SocketClient } from '../support/stock.ts';
 import { watch } from '../support/watch.ts';
 
 const text = (words: string) => [{ type: 'text' as const, text: words }];
@@ -83,5 +85,71 @@ describe.each([{ redis: false }, { redis: true }])('conversations.delete, redis:
     expect(app.provider.requests.length).toBe(requests);
     expect(await tablesWith(app, words)).toEqual([]);
     expect(app.log.join('')).not.toContain('heirloom');
+  });
+});
+
+describe('what is on its way when the conversation is deleted', () => {
+  let app: App;
+  let ada: SocketClient;
+  beforeAll(async () => {
+    app = await startApp({ redis: true });
+    ada = await app.trpc('ada');
+  });
+  afterAll(() => app.stop());
+
+  // Guard: the look at the conversation behind the look at its log, and what it erases (`findEntry`).
+  it.each(['events', 'open', 'get'] as const)('is told so when it asks where to begin: %s', async (procedure) => {
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const { log } = app.server.running.app.turns;
+    const head = log.head.bind(log);
+    const spy = vi.spyOn(log, 'head').mockImplementationOnce(async (id) => {
+      await ada.conversations.delete.mutate({ conversationId });
+      return await head(id);
+    });
+    const told = {
+      events: () => watch(ada, { conversationId }).ended.then((failure) => failure?.reason),
+      open: () => reasonOf(ada.conversations.open.mutate({ conversationId })),
+      get: () => reasonOf(ada.conversations.get.query({ conversationId })),
+    };
+    expect(await told[procedure]()).toBe('CONVERSATION_DELETED');
+    spy.mockRestore();
+    expect(await redisKeys(conversationId)).toEqual([]);
+  });
+
+  /** Deletes the conversation when an event of this type is about to be appended to its log; resolves when that is done. */
+  function deletedBefore(type: EventType, conversationId: string): Promise<unknown> {
+    const { log } = app.server.running.app.turns;
+    const append = log.append.bind(log);
+    const deleted = Promise.withResolvers<unknown>();
+    const spy = vi.spyOn(log, 'append').mockImplementation(async (what) => {
+      if (what.conversationId === conversationId && what.events.some((event) => event.type === type)) {
+        spy.mockRestore();
+        const deleting = ada.conversations.delete.mutate({ conversationId });
+        deleted.resolve(deleting);
+        // Some of what is on its way is waited for by the deletion itself.
+        await Promise.race([deleting, pause(300)]);
+      }
+      return await append(what);
+    });
+    return deleted.promise;
+  }
+
+  // Guard: the look at the conversation behind the append, and what it erases (`publish`).
+  it('does not come back by an event of its own', async () => {
+    const { id: conversationId } = await ada.conversations.create.mutate({ title: 'Before' });
+    const deleted = deletedBefore('conversation.updated', conversationId);
+    await ada.conversations.rename.mutate({ conversationId, title: 'heirloom-title' });
+    await deleted;
+    expect(await redisKeys(conversationId)).toEqual([]);
+  });
+
+  // Guard: a deletion waits for turns that have ended and whose end is being told (`listUnfinished`).
+  it('does not come back by the end of a turn', async () => {
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const deleted = deletedBefore('turn.completed', conversationId);
+    await Promise.allSettled([ada.turns.ask.mutate({ conversationId, parts: text('heirloom-question') })]);
+    await deleted;
+    await app.server.running.app.runner.idle();
+    expect(await redisKeys(conversationId)).toEqual([]);
   });
 });
