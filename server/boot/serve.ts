@@ -4,6 +4,7 @@ import cors from '@fastify/cors';
 import { startEmbedded } from '@parley/db/embedded';
 import { EmbeddedUnavailable } from '@parley/db/embedded-failure';
 import { limits } from '@parley/shared/limits';
+import { ParleyError } from '@parley/shared/reason';
 import fastify, { type FastifyInstance } from 'fastify';
 import { contextMaker } from '../rpc/context.ts';
 import { reasonOf } from '../rpc/failure.ts';
@@ -75,7 +76,9 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
         close,
         async stop() {
           logger.info({ turns: running.app.runner.count }, 'draining');
-          await running.drain();
+          const drained = running.drain();
+          listening.redirect();
+          await drained;
           listening.leave();
           await close();
         },
@@ -94,7 +97,9 @@ export async function serve(config: Config, logger: Logger, consoleBuilt?: Promi
 interface Listening {
   url: string;
   port: number;
-  /** Tells every client to connect again, to wherever it is then sent. */
+  /** Tells clients on WebSockets to connect again, to wherever they are then sent. They stay until they have. */
+  redirect(): void;
+  /** The same, and ends all streams. */
   leave(): void;
   close(): Promise<void>;
 }
@@ -107,6 +112,11 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     requestTimeout: 5 * 60_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 2_000 },
+  });
+  // A connection that is kept alive would bring its next call here too.
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (app.draining()) reply.header('connection', 'close');
+    done();
   });
   const isOwnOrigin = ownOrigin(config);
   await registerHeaders(server);
@@ -137,7 +147,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     ...serving,
     server: server.server,
     allowOrigin: isOwnOrigin,
-    admit: (req) => app.rates.address(address(req)),
+    admit: (req) => (app.draining() ? new ParleyError('DRAINING') : app.rates.address(address(req))),
     metrics: {
       opened: () => metrics.metrics.sockets(1),
       closed: () => metrics.metrics.sockets(-1),
@@ -150,6 +160,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
   return {
     url: `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${port}`,
     port: Number(port),
+    redirect: () => sockets.broadcastReconnect(),
     leave() {
       sockets.broadcastReconnect();
       http.leaveStreams();

@@ -1,7 +1,16 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createParley } from '@parley/client/connect';
+import { newId } from '@parley/shared/id';
+import { isTerminal } from '@parley/shared/terminal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../support/parley.ts';
 import { answer, gate } from '../support/provider.ts';
+import { rawSocket } from '../support/raw-socket.ts';
 import type { Replica } from '../support/replica.ts';
 import { sharedRedis } from '../support/shared-redis.ts';
+import { describe as describeFailure, openSocket } from '../support/stock.ts';
 import { type Crew, type Sending, startCrew } from './crew.ts';
 
 // Property 22: SIGTERM.
@@ -37,6 +46,86 @@ describe('a replica that is told to leave', () => {
     await next.to(staying);
     await watcher.end(next.turnId);
     await crew.judge();
+  });
+
+  // Guard: `redirect` when the drain begins, `admit` while it goes on, and `connection: close` of what is answered over HTTP.
+  it('lets go of its clients at once, so that what they send goes to another', async () => {
+    const [leaving, staying] = await Promise.all([crew.start(), crew.start()]);
+    const address = await startAddress(leaving);
+    const token = await crew.token('ada');
+    const clients = (['binary', 'http'] as const).map((transport) =>
+      createParley({ url: address.url, token, transport }),
+    );
+    const stock = openSocket(`${address.url.replace('http:', 'ws:')}/trpc`, { token });
+    const hold = gate();
+    try {
+      const running = crew.message(await crew.conversation(leaving));
+      const watcher = await crew.watch(running.conversationId, [leaving, staying]);
+      crew.provider.script(answer('I am still ', hold, 'talking.'));
+      await running.to(leaving);
+      await watcher.find((event) => event.type === 'agent.delta');
+      const conversations = await Promise.all(clients.map((parley) => parley.conversations.create()));
+      const { id: conversationId } = await stock.client.conversations.create.mutate({});
+      address.leadsTo(staying);
+      const gone = leaving.terminate();
+      await expect.poll(async () => (await fetch(`${leaving.url}/readyz`)).status).toBe(503);
+      await Promise.all(conversations.map((conversation) => conversation.send('is anybody there?').accepted));
+      const message = { conversationId, turnId: newId(), parts: [{ type: 'text' as const, text: 'and here?' }] };
+      for (let tries = 0; ; tries++) {
+        const told = await stock.client.turns.send.mutate(message).then(
+          () => 'sent',
+          (error: unknown) => describeFailure(error).reason,
+        );
+        if (told === 'sent') break;
+        expect(told).toBe('DRAINING');
+        expect(tries).toBeLessThan(100);
+        await pause(50);
+      }
+      expect((await fetch(`${leaving.url}/trpc/system.ping`)).headers.get('connection')).toBe('close');
+      hold.release();
+      expect(await gone).toBe(0);
+      expect((await watcher.end(running.turnId)).type).toBe('turn.completed');
+      await crew.judge([running.conversationId]);
+    } finally {
+      hold.release();
+      await Promise.all([stock.close(), ...clients.map((parley) => parley.close())]);
+      await address.close();
+    }
+  });
+
+  // Guard: those who find nowhere else to go stay until the drain is over, and nobody else comes.
+  it('tells the rest of what runs to those who have nowhere else to go', async () => {
+    const alone = await crew.start();
+    const parley = createParley({ url: alone.url, token: await crew.token('ada') });
+    const hold = gate();
+    try {
+      const message = crew.message(await crew.conversation(alone));
+      const watcher = await crew.watch(message.conversationId, [alone]);
+      const seen: string[] = [];
+      const following = until(parley.conversation(message.conversationId).events(), ({ data }) => {
+        seen.push(data.type);
+        return isTerminal(data);
+      });
+      crew.provider.script(answer('I will ', hold, 'finish.'));
+      await message.to(alone);
+      await watcher.find((event) => event.type === 'agent.delta');
+      await expect.poll(() => seen).toContain('agent.delta');
+      const gone = alone.terminate();
+      await expect.poll(() => watcher.connections).toBeGreaterThan(2);
+      await expect(rawSocket(alone.ws)).rejects.toThrow('503');
+      hold.release();
+      const followed = await following;
+      expect((await watcher.end(message.turnId)).type).toBe('turn.completed');
+      const ids = [followed, watcher.events].map((events) =>
+        events.filter(({ data }) => 'turnId' in data && data.turnId === message.turnId).map(({ id }) => id),
+      );
+      expect(ids[0]).toEqual(ids[1]);
+      expect(await gone).toBe(0);
+      await crew.judge([message.conversationId]);
+    } finally {
+      hold.release();
+      await parley.close();
+    }
   });
 
   // Guard: `stopAll('handover')` after DRAIN_MS; the lease is given back at once.
@@ -97,6 +186,41 @@ describe('a replica that is told to leave', () => {
     await crew.judge(conversations);
   });
 });
+
+/** One address before several replicas: a connection goes where the address leads when it comes. */
+async function startAddress(first: Replica) {
+  let to = first;
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(new URL(to.url).port), '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          sockets.delete(socket);
+          client.destroy();
+          upstream.destroy();
+        });
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const at = server.address();
+  if (at === null || typeof at === 'string') throw new Error('no port');
+  return {
+    url: `http://127.0.0.1:${at.port}`,
+    leadsTo(replica: Replica) {
+      to = replica;
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
 
 function fail(): never {
   throw new Error('no replica lives');
