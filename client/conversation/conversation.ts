@@ -68,9 +68,9 @@ export class Conversation {
 
   /**
    * The same pushed: from `lastEventId`, else from the running turn's first event, else from now on. What is sent, and whoever
-   * follows, while this goes on shares its subscription. `leave` ends it.
+   * follows, while this goes on shares its subscription. What happens once `ready` has resolved is not missed. `leave` ends it.
    */
-  listen(listener: FeedListener, lastEventId?: string): { readonly ready: Promise<void>; leave(): void } {
+  listen(listener: FeedListener, lastEventId?: string): Pick<Feed, 'ready'> & { leave(): void } {
     const feed: Feed = this.#feeds.lead(this.id, lastEventId);
     return { ready: feed.ready, leave: feed.join(listener) };
   }

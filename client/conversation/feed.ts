@@ -1,7 +1,7 @@
 import type { Tracked } from '@parley/shared/event';
 import type { Line } from '../connection/line.ts';
 import type { ParleyFailure } from '../failure.ts';
-import { Follow } from './follow.ts';
+import { type Entry, Follow } from './follow.ts';
 
 export interface FeedListener {
   event(tracked: Tracked): void;
@@ -12,15 +12,18 @@ export interface FeedListener {
 
 /** One subscription of a conversation, shared by those who listen at the same time. It ends with the last of them. */
 export class Feed {
-  /** Resolves when the server delivers, or will not any more: what happens from then on is not missed. */
-  readonly ready: Promise<void>;
+  /**
+   * Resolves when it is certain where this begins, or it is over: what happens from then on is not missed. With the conversation
+   * as it stood there if it had to be asked for that.
+   */
+  readonly ready: Promise<Entry | undefined>;
   readonly #listeners = new Set<FeedListener>();
   readonly #follow: Follow;
   readonly #onEmpty: () => void;
 
   constructor(line: Line, conversationId: string, lastEventId: string | undefined, onEmpty: () => void) {
     this.#onEmpty = onEmpty;
-    let begin = (): void => {};
+    let begin = (_entry?: Entry): void => {};
     this.ready = new Promise((resolve) => {
       begin = resolve;
     });
@@ -30,8 +33,8 @@ export class Feed {
       event: (tracked) => {
         for (const listener of [...this.#listeners]) listener.event(tracked);
       },
+      begun: begin,
       started: () => {
-        begin();
         for (const listener of [...this.#listeners]) listener.started?.();
       },
       end: (failure) => {

@@ -1,12 +1,19 @@
+import type { AppRouter } from '@parley/server/rpc/router';
 import { fromBase64 } from '@parley/shared/bytes';
 import type { Event, Tracked } from '@parley/shared/event';
+import type { inferRouterOutputs } from '@trpc/server';
 import type { Unsubscribable } from '@trpc/server/observable';
 import { backoff } from '../connection/backoff.ts';
 import type { Line } from '../connection/line.ts';
 import { failureOf, type ParleyFailure } from '../failure.ts';
 
+/** A conversation as it stands, and where following it from misses nothing of what comes. */
+export type Entry = inferRouterOutputs<AppRouter>['conversations']['get'];
+
 export interface Follower {
   event(tracked: Tracked): void;
+  /** Of one that was given no place to begin: it has one, and whatever happens to the connection is not missed from here on. */
+  begun?(entry: Entry): void;
   /** The server has begun to deliver: for the first time, or again. */
   started?(): void;
   /** It is over: the conversation is deleted, the client closed, or for a reason that does not pass. Nothing follows. */
@@ -26,7 +33,8 @@ interface Attempt {
 
 /**
  * Follows a conversation's events for as long as it is wanted: subscribes, and after whatever ends a subscription subscribes
- * again from the last event that it delivered. Each event is delivered once.
+ * again from the last event that it delivered. Each event is delivered once. Without an event to begin from it asks for its place
+ * first: what comes while a subscription is lost that has not delivered anything would be missed else.
  */
 export class Follow {
   #lastEventId: string | undefined;
@@ -47,7 +55,7 @@ export class Follow {
     this.#follower = follower;
     line.closed.addEventListener('abort', this.#onClose);
     // Not within the constructor: a failure may come at once.
-    this.#timer = setTimeout(() => (line.closed.aborted ? this.#end() : this.#subscribe()));
+    this.#timer = setTimeout(() => (line.closed.aborted ? this.#end() : this.#begin()));
   }
 
   /** The last event that was delivered, or where following began. */
@@ -65,7 +73,7 @@ export class Follow {
   resume(): void {
     if (this.#state !== 'paused') return;
     this.#state = 'following';
-    this.#subscribe();
+    this.#begin();
   }
 
   /** Ends without a word to the follower. */
@@ -88,15 +96,42 @@ export class Follow {
     subscription?.unsubscribe();
   }
 
+  #begin(): void {
+    if (this.#lastEventId === undefined) this.#locate();
+    else this.#subscribe();
+  }
+
+  #locate(): void {
+    const attempt = this.#try();
+    const leave = new AbortController();
+    attempt.subscription = { unsubscribe: () => leave.abort() };
+    const input = { conversationId: this.#conversationId };
+    this.#line
+      .once((signal) => this.#line.trpc.conversations.get.query(input, { signal }), leave.signal)
+      .then(
+        (entry) => {
+          if (this.#attempt !== attempt) return;
+          this.#lastEventId = entry.lastEventId;
+          this.#subscribe();
+          this.#follower.begun?.(entry);
+        },
+        (error: unknown) => this.#lost(attempt, failureOf(error)),
+      );
+  }
+
+  #try(): Attempt {
+    const { generation } = this.#line.connection;
+    this.#attempt = { generation, startedAt: undefined, subscription: undefined };
+    return this.#attempt;
+  }
+
   #subscribe(): void {
-    const { trpc, connection } = this.#line;
-    const attempt: Attempt = { generation: connection.generation, startedAt: undefined, subscription: undefined };
-    this.#attempt = attempt;
+    const attempt = this.#try();
     const input = {
       conversationId: this.#conversationId,
       ...(this.#lastEventId !== undefined && { lastEventId: this.#lastEventId }),
     };
-    const subscription = trpc.conversations.events.subscribe(input, {
+    const subscription = this.#line.trpc.conversations.events.subscribe(input, {
       onStarted: () => {
         if (this.#attempt !== attempt) return;
         attempt.startedAt = Date.now();
@@ -139,7 +174,7 @@ export class Follow {
       this.#end(failure);
       return;
     }
-    this.#timer = setTimeout(() => this.#subscribe(), backoff(this.#failures++));
+    this.#timer = setTimeout(() => this.#begin(), backoff(this.#failures++));
   }
 
   #isFinal({ reason, retryable }: ParleyFailure): boolean {

@@ -5,7 +5,7 @@ import { pause } from '../connection/backoff.ts';
 import type { Feed } from './feed.ts';
 import { Turn, type TurnOptions } from './turn.ts';
 
-/** How long a send waits for the subscription that it will be seen on, in milliseconds. */
+/** How long a send waits until whatever comes of it will be seen, in milliseconds. */
 const readyMs = 5_000;
 
 export type SendInput = inferRouterInputs<AppRouter>['turns']['send'];

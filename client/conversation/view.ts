@@ -170,14 +170,14 @@ export class ConversationView implements Live<ViewState> {
     if (this.#load.kind === 'none' || this.#state.lastEventId === null) void this.#begin(following);
   }
 
-  /** What is stored is looked at when events come in, so that nothing is missed in between. */
+  /** What is stored is looked at when it is certain where the events begin, so that nothing is missed in between. */
   async #begin(following: ReturnType<Conversation['listen']>): Promise<void> {
-    await following.ready;
+    const entry = await following.ready;
     const isWanted = (): boolean => this.#following === following;
     if (!isWanted()) return;
     const known = this.#state.conversation;
     try {
-      const [{ conversation }] = await Promise.all([this.conversation.get(), this.#pages.first()]);
+      const [{ conversation }] = await Promise.all([entry ?? this.conversation.get(), this.#pages.first()]);
       if (!isWanted()) return;
       this.#load = { kind: 'loaded' };
       // What an event told meanwhile is newer.

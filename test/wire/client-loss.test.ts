@@ -71,6 +71,21 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     direct.stop();
   });
 
+  // Guard: a follow that was given no place to begin asks for one before it subscribes (`#locate`).
+  test('what happens while a connection is away that has delivered nothing comes when it is back', async () => {
+    const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
+    const { conversation, direct } = await begin(parley);
+    await expect.poll(() => app.server.running.app.feed.size).toBe(1);
+    const following = until(conversation.events(), isEnd);
+    await expect.poll(() => app.server.running.app.feed.size).toBe(2);
+    await away(async () => {
+      const other = await parleyOf(app, 'ann', { transport });
+      await direct.end((await other.conversation(conversation.id).post('from elsewhere')).turnId);
+    });
+    expect(ids(await following)).toEqual(ids(direct.seen));
+    direct.stop();
+  });
+
   test('a connection that delivers byte by byte delivers the same', async () => {
     proxy.pieceBytes = 1;
     const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
@@ -288,7 +303,9 @@ test('a server that is replaced is talked to again', async () => {
     const parley = await parleyOf(first, 'ann', { url: between.url });
     const conversation = await parley.conversations.create();
     expect(await conversation.send('one').text()).toBe('You said: one. 1 2 3');
+    await expect.poll(() => first.server.running.app.feed.size).toBe(0);
     const following = until(conversation.events(), ({ data }) => data.type === 'turn.completed');
+    await expect.poll(() => first.server.running.app.feed.size).toBe(1);
     await first.server.stop();
     second = await startApp({ beside: first, env: { PORT: new URL(first.url).port } });
     expect(await conversation.send('two').text()).toBe('You said: two. 1 2 3');

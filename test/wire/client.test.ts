@@ -128,8 +128,10 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     app.provider.script(answer('never', gate(), 'more'));
     const turn = conversation.send('hello');
     await turn.accepted;
-    const following = collect(conversation.events());
+    const begun = Promise.withResolvers<void>();
+    const following = collect(conversation.events(), () => begun.resolve());
     for await (const delta of turn.deltas()) if (delta) break;
+    await begun.promise;
     await parley.trpc.conversations.delete.mutate({ conversationId: conversation.id });
     expect((await following).at(-1)?.data.type).toBe('conversation.deleted');
     expect(await reasonOf(turn.done)).toBe('CONVERSATION_DELETED');

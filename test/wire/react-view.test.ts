@@ -152,6 +152,41 @@ test('what is said while the server is away is sent when it is back, in order an
   }
 });
 
+// Guard: a view that has seen no event goes on from where it was loaded (`#locate` of what it follows with).
+test.each(['binary', 'http'] as const)(
+  'over %s the first thing that is said, while nothing comes back, is there with its answer when that is over',
+  async (transport) => {
+    const proxy = await startProxy(app.url);
+    try {
+      const other = await parleyOf(app, 'ann');
+      const { id } = await other.conversations.create();
+      await other.conversation(id).send('before').text();
+      const parley = await parleyOf(app, 'ann', { transport, url: proxy.url });
+      const view = viewsOf(parley).of(id);
+      await expect.poll(() => app.server.running.app.feed.size).toBe(0);
+      look(view);
+      const loaded = await when(view, ({ status }) => status === 'success');
+      expect([texts(loaded).length, loaded.data?.lastEventId]).toEqual([2, null]);
+      await expect.poll(() => app.server.running.app.feed.size).toBe(1);
+      proxy.stall('down');
+      const sent = view.outbox.send('hello');
+      const [said] = view.outbox.outgoing;
+      await expect
+        .poll(async () => {
+          const { items } = await other.conversation(id).messages();
+          return items.filter(({ turnId }) => turnId === said?.turnId).length;
+        })
+        .toBe(2);
+      proxy.cut();
+      proxy.resume();
+      expect(await sent).toMatchObject({ duplicate: true });
+      expect(texts(await when(view, isAnswered(4))).slice(2)).toEqual(['hello', 'You said: hello. 1 2 3']);
+    } finally {
+      await proxy.close();
+    }
+  },
+);
+
 test('a message that is refused is kept, and sent again under the same id', async () => {
   const parley = await parleyOf(app, 'ann');
   const { id } = await parley.conversations.create();
