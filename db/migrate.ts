@@ -5,6 +5,7 @@ import * as voice from './migration/002-voice.ts';
 import * as attachments from './migration/003-attachments.ts';
 import * as recordings from './migration/004-recordings.ts';
 import * as untoldEnds from './migration/005-untold-ends.ts';
+import * as cancelledRecordings from './migration/006-cancelled-recordings.ts';
 import type { Database } from './schema.ts';
 
 const migrations: Record<string, Migration> = {
@@ -13,6 +14,7 @@ const migrations: Record<string, Migration> = {
   '003-attachments': attachments,
   '004-recordings': recordings,
   '005-untold-ends': untoldEnds,
+  '006-cancelled-recordings': cancelledRecordings,
 };
 
 /** Brings the database to this version's schema. Safe when several replicas start at once: Kysely holds an advisory lock. */

@@ -205,7 +205,7 @@ export interface VoiceSessionTable {
   user_id: string;
   /** The turn that the recording becomes; another one after a failure. */
   turn_id: string;
-  status: Generated<'open' | 'done' | 'failed'>;
+  status: Generated<'open' | 'done' | 'failed' | 'cancelled'>;
   last_index: number | null;
   /** When the last segment came. */
   last_at: TimeOrNull;

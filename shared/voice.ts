@@ -41,6 +41,14 @@ const clientSegment = /^(.+)[:_](\d{1,3})$/s;
 
 export const recordingStartedInput = z.object({ conversationId: idSchema, voiceSessionId: name });
 
+export const cancelRecordingInput = z.object({ conversationId: idSchema, voiceSessionId: name });
+
+export interface CancelledRecording {
+  /** False when its turn had begun already, which goes on. */
+  cancelled: boolean;
+  turnId?: string;
+}
+
 export const sendSegmentInput = z
   .object({
     conversationId: idSchema,

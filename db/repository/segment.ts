@@ -243,6 +243,28 @@ export async function closeUnchanged(db: Db, row: VoiceSessionRow): Promise<void
     .execute();
 }
 
+/**
+ * Gives a session up, unless its turn has begun, and drops what is stored of it. Its row stays, so that what comes later is
+ * refused. Under the conversation's lock. Returns the session as it is then.
+ */
+export async function cancelSession(trx: Trx, owner: Owner, key: SessionKey, turnId: string): Promise<VoiceSessionRow> {
+  // Before the session, as whoever writes what became of a segment locks them.
+  const segments = await trx
+    .selectFrom('segments')
+    .select('id')
+    .where('conversation_id', '=', key.conversationId)
+    .where('voice_session_id', '=', key.voiceSessionId)
+    .orderBy('index')
+    .forUpdate()
+    .execute();
+  const row = await lockSession(trx, owner, key, turnId);
+  if (row.status === 'done' || row.status === 'cancelled') return row;
+  await updateSession(trx, key, { status: 'cancelled' });
+  const ids = segments.map(({ id }) => id);
+  if (ids.length > 0) await trx.deleteFrom('segments').where('id', 'in', ids).execute();
+  return { ...row, status: 'cancelled' };
+}
+
 /** Milliseconds since a session's last segment came, by the database's clock. */
 export async function sinceLast(db: Db, key: SessionKey): Promise<number> {
   const row = await db

@@ -23,6 +23,7 @@ import { reportPlayback } from './turns/report-playback.ts';
 import { retry } from './turns/retry.ts';
 import { send } from './turns/send.ts';
 import { stopSpeaking } from './turns/stop-speaking.ts';
+import { cancelRecording } from './voice/cancel-recording.ts';
 import { recordingStarted } from './voice/recording-started.ts';
 import { sendMessage } from './voice/send-message.ts';
 import { sendSegment } from './voice/send-segment.ts';
@@ -46,7 +47,7 @@ export const appRouter = router({
     export: exportConversation,
   }),
   turns: router({ send, ask, interrupt, stopSpeaking, reportPlayback, get: getTurn, retry }),
-  voice: router({ recordingStarted, sendSegment, sendMessage, transcribe }),
+  voice: router({ recordingStarted, cancelRecording, sendSegment, sendMessage, transcribe }),
 });
 
 /** What clients are typed by. */

@@ -42,16 +42,22 @@ export class Listening {
   }
 
   async #tell(session: Session): Promise<void> {
-    const { db, logger } = this.#ports.turns;
+    const { db, log, logger } = this.#ports.turns;
     try {
-      if (!(await claimListening(db, session))) return;
       const user = await findUser(db, session.owner.tenant, session.owner.userId);
-      await publish(this.#ports.turns, {
-        type: 'agent.listening',
-        conversationId: session.conversationId,
-        at: Date.now(),
-        voiceSessionId: session.voiceSessionId,
-        text: words[localeOf(user?.locale)],
+      // Told under the session's lock, as partial texts are: nothing comes of a recording after it was cancelled.
+      await db.transaction().execute(async (trx) => {
+        if (!(await claimListening(trx, session))) return;
+        await publish(
+          { db: trx, log },
+          {
+            type: 'agent.listening',
+            conversationId: session.conversationId,
+            at: Date.now(),
+            voiceSessionId: session.voiceSessionId,
+            text: words[localeOf(user?.locale)],
+          },
+        );
       });
     } catch (error) {
       logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'listening not told');

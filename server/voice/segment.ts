@@ -87,6 +87,7 @@ async function take(
     const row = await lockSession(trx, session.owner, session, newId());
     const segments = await listSegments(trx, session);
     const same = segments.find((segment) => segment.index === input.index);
+    if (row.status === 'cancelled') throw new ParleyError('PROTOCOL_ORDER', { details: { cancelled: true } });
     checkLast(row, segments, input);
     if (same && same.status !== 'failed') {
       if (!same.sha256.equals(sha256)) throw new ParleyError('SEGMENT_CONFLICT', { details: { index: input.index } });

@@ -203,7 +203,7 @@ describe('bytes', () => {
 });
 
 describe('a credential', () => {
-  it('without the scope voice may not send, transcribe or begin a recording', async () => {
+  it('without the scope voice may not send, transcribe, begin or cancel a recording', async () => {
     const token = await app.token('ada', { scope: ['chat', 'files'] });
     const writer = httpClient(app.url, { authorization: `Bearer ${token}` });
     const voiceSessionId = newId();
@@ -213,6 +213,7 @@ describe('a credential', () => {
       writer.voice.sendMessage.mutate({ conversationId, ...audio }),
       writer.voice.transcribe.mutate(audio),
       writer.voice.recordingStarted.mutate({ conversationId, voiceSessionId }),
+      writer.voice.cancelRecording.mutate({ conversationId, voiceSessionId }),
     ];
     for (const call of calls)
       expect(await failureOf(call)).toMatchObject({ reason: 'SCOPE_MISSING', details: { scope: 'voice' } });
@@ -228,11 +229,12 @@ describe('a credential', () => {
         await failureOf(eve.voice.sendSegment.mutate({ conversationId: id, voiceSessionId, index: 0, ...audio })),
         await failureOf(eve.voice.sendMessage.mutate({ conversationId: id, ...audio })),
         await failureOf(eve.voice.recordingStarted.mutate({ conversationId: id, voiceSessionId })),
+        await failureOf(eve.voice.cancelRecording.mutate({ conversationId: id, voiceSessionId })),
       ]),
     );
     const told = failures.map((list) => list.map(({ reason, message, details }) => ({ reason, message, details })));
     expect(told[0]).toEqual(told[1]);
-    expect(told[0]?.map(({ reason }) => reason)).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND']);
+    expect(told[0]?.map(({ reason }) => reason)).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND']);
     expect(service.heard(5)).toEqual([]);
   });
 });

@@ -77,6 +77,7 @@ const good: Readonly<Record<string, readonly unknown[]>> = {
   'turns.get': [{ turnId }],
   'turns.retry': [{ turnId }],
   'voice.recordingStarted': [{ conversationId, voiceSessionId: 'v' }],
+  'voice.cancelRecording': [{ conversationId, voiceSessionId: 'v' }],
   'voice.sendSegment': [{ conversationId, clientSegmentId: 'v:0', ...recording }],
   'voice.sendMessage': [{ conversationId, ...recording, durationMs: 10 }],
   'voice.transcribe': [{ ...recording, language: 'en' }],
