@@ -166,7 +166,8 @@ export class WSClient {
     }
     const call = typeof message.id === 'number' ? this.#calls.get(message.id) : undefined;
     if (!call || call.ws !== ws) return;
-    if ('result' in message) this.#attempt = 0;
+    // Not what the old connection still brings while a new one is refused.
+    if ('result' in message && ws === this.#ws) this.#attempt = 0;
     const result = resultOf(message, call.transformer);
     if (!(result instanceof TRPCClientError) && call.method === 'subscription' && result.type !== 'stopped') {
       if (result.type === 'data' && result.id !== undefined) call.params.lastEventId = result.id;
@@ -185,8 +186,9 @@ export class WSClient {
   #lost(ws: WebSocket): void {
     if (this.#isClosed) return;
     const isCurrent = ws === this.#ws;
+    const wasReady = ws === this.#ready;
     if (isCurrent) this.#ws = undefined;
-    if (ws === this.#ready) this.#ready = undefined;
+    if (wasReady) this.#ready = undefined;
     const error = new TRPCClientError('The connection was lost.');
     for (const call of [...this.#calls.values()]) {
       if (call.ws !== ws) continue;
@@ -195,11 +197,11 @@ export class WSClient {
       this.#calls.delete(call.id);
       call.observer.error(error);
     }
+    if (!this.#ready && (isCurrent || wasReady)) this.#become({ state: 'connecting', error });
     if (!isCurrent) {
       this.#send();
       return;
     }
-    if (!this.#ready) this.#become({ state: 'connecting', error });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), this.#options.retryDelayMs(this.#attempt++));
   }

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createParley } from '@parley/client/connect';
+import type { Result } from '@parley/client/native/operation';
+import { createWSClient } from '@parley/client/native/trpc-websocket';
 import { newId } from '@parley/shared/id';
 import { isTerminal } from '@parley/shared/terminal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +127,68 @@ describe('a replica that is told to leave', () => {
     } finally {
       hold.release();
       await parley.close();
+    }
+  });
+
+  // Guard: in the phone's client, that only the newest connection begins the count of tries anew, and that it says when it has
+  // none.
+  it('is asked less and less often by a client whose old connection goes on', async () => {
+    const alone = await crew.start();
+    const tries: number[] = [];
+    const states: string[] = [];
+    let patience = 20;
+    const triesAgain = (): Promise<void> => {
+      const before = tries.length;
+      return expect.poll(() => tries.length).toBeGreaterThan(before);
+    };
+    const token = await crew.token('ada');
+    const phone = createWSClient({
+      url: alone.ws,
+      connectionParams: async () => ({ token }),
+      retryDelayMs(attempt) {
+        tries.push(attempt);
+        return patience;
+      },
+      experimental_encoder: { encode: (value) => JSON.stringify(value), decode: (data) => JSON.parse(String(data)) },
+    });
+    phone.connectionState.subscribe({ next: ({ state }) => void states.push(state) });
+    const holds = [gate(), gate()] as const;
+    try {
+      const message = crew.message(await crew.conversation(alone));
+      const { conversationId } = message;
+      const seen: string[] = [];
+      const op = { id: 1, type: 'subscription', path: 'conversations.events', signal: null, context: {} } as const;
+      const observer = {
+        next: ({ result }: { result: Result }) => void seen.push(JSON.stringify(result)),
+        error: () => undefined,
+        complete: () => undefined,
+      };
+      const transformer = {
+        serialize: (json: unknown) => ({ json }),
+        deserialize: ({ json }: { json: unknown }) => json,
+      };
+      phone.request({ ...op, input: { conversationId } }, transformer, observer);
+      crew.provider.script(answer('I will ', holds[0], 'surely ', holds[1], 'finish.'));
+      await message.to(alone);
+      const told = (text: string) => expect.poll(() => seen.some((each) => each.includes(text))).toBe(true);
+      await told('I will');
+      const gone = alone.terminate();
+      await triesAgain();
+      holds[0].release();
+      await told('surely');
+      await triesAgain();
+      expect(tries).toEqual(tries.map((_, i) => i));
+      expect(states.at(-1)).toBe('pending');
+      // The next try is far off when the old connection ends, and nobody takes that for being connected.
+      patience = 600_000;
+      await triesAgain();
+      holds[1].release();
+      await told('turn.completed');
+      expect(await gone).toBe(0);
+      await expect.poll(() => states.at(-1)).toBe('connecting');
+    } finally {
+      for (const hold of holds) hold.release();
+      await phone.close();
     }
   });
 
