@@ -1,5 +1,6 @@
 import { ParleyError } from '@parley/shared/reason';
 import { type DestinationStream, type LogFn, type Logger, type LoggerOptions, pino } from 'pino';
+import { output } from './output.ts';
 
 /** Fields that hold what people said, or what opens doors, wherever in a line they stand. Compared in lower case. */
 const secretFields: ReadonlySet<string> = new Set([
@@ -133,5 +134,5 @@ export function createLogger(options: { level: string; name?: string; destinatio
       },
     },
   };
-  return options.destination ? pino(settings, options.destination) : pino(settings);
+  return pino(settings, options.destination ?? output);
 }
