@@ -20,9 +20,9 @@ const KEPT = 3;
 /**
  * Builds the console, unless what it is made from is the same as when it was built (then: a few milliseconds, and no Vite).
  * Starts at the same time may each build it; the same build takes the same place.
- * Throws an Error whose message is one line for people.
+ * Throws an Error whose message is one line for people; when `signal` aborts, Vite is ended and that is its reason.
  */
-export async function ensureBuilt(node) {
+export async function ensureBuilt(node, signal) {
   const name = fingerprint();
   if (isCurrent(name)) return;
   console.error('parley: building the console …');
@@ -30,7 +30,7 @@ export async function ensureBuilt(node) {
   // Beside the builds, so that it can be renamed to be one of them; such a name is never served.
   const draft = fs.mkdtempSync(path.join(folder, '.draft-'));
   try {
-    await vite(node, draft);
+    await vite(node, draft, signal);
     await compress(draft);
     place(draft, path.join(folder, name));
   } finally {
@@ -82,7 +82,7 @@ function list(directory) {
     });
 }
 
-async function vite(node, outDir) {
+async function vite(node, outDir, signal) {
   const client = path.join(root, 'client');
   const program = path.join(client, 'node_modules', 'vite', 'bin', 'vite.js');
   const words = [program, 'build', 'console', '--config', 'console/vite.config.ts', '--outDir', outDir];
@@ -91,6 +91,7 @@ async function vite(node, outDir) {
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: BUILD_MS,
+    signal,
     killSignal: 'SIGKILL',
   });
   let output = '';
@@ -100,12 +101,10 @@ async function vite(node, outDir) {
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   const ok = await new Promise((resolve) => {
-    child.once('error', (error) => {
-      keep(error.message);
-      resolve(false);
-    });
+    child.once('error', (error) => keep(error.message));
     child.once('close', (code) => resolve(code === 0));
   });
+  if (!ok) signal?.throwIfAborted();
   if (!ok) throw new Error(`the console could not be built: ${firstError(output)}`);
 }
 

@@ -28,7 +28,8 @@ export function launch(node, args, { ownGroup, onStart = () => {} }) {
     child.kill(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
-  whenNpmGone(() => pass('SIGTERM'));
+  // A server is not to drain then: its folder and its port are for the next start, which does not wait that long.
+  whenNpmGone(() => (ownGroup ? child.connected && child.disconnect() : pass('SIGTERM')));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal]));

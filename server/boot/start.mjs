@@ -8,7 +8,8 @@ const main = fileURLToPath(new URL('main.ts', import.meta.url));
 /** The server starts its database while the console is built, and listens when both are there. */
 async function start() {
   const node = await ensureInstalled('serve');
-  const built = ensureBuilt(node);
+  const ended = new AbortController();
+  const built = ensureBuilt(node, ended.signal);
   const code = await launch(node, [main, '--console-follows', ...process.argv.slice(2)], {
     ownGroup: true,
     // Told that it will not come by the channel's end.
@@ -19,7 +20,11 @@ async function start() {
       );
     },
   });
-  await built;
+  // Nobody is left to serve what is still being built.
+  ended.abort();
+  await built.catch((error) => {
+    if (error !== ended.signal.reason) throw error;
+  });
   return code;
 }
 
