@@ -14,6 +14,8 @@ const stampFile = path.join(modules, '.parley-install');
 const lockFile = path.join(modules, '.parley-install.lock');
 const node = path.join(modules, 'node', 'bin', 'node');
 const OLDEST_NODE = 20;
+/** Where the pinned Node and PostgreSQL come as packages. */
+const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64'];
 const INSTALL_MS = 15 * 60_000;
 const OUTPUT_BYTES = 64_000;
 
@@ -32,6 +34,7 @@ export async function ensureInstalled(scope) {
   const major = Number.parseInt(process.versions.node, 10);
   if (major < OLDEST_NODE) throw new Error(`parley needs Node ${OLDEST_NODE} or newer, this is ${process.version}`);
   if (isInstalled(scope)) return node;
+  checkPlatform();
   fs.mkdirSync(modules, { recursive: true });
   await lock();
   try {
@@ -40,6 +43,16 @@ export async function ensureInstalled(scope) {
     fs.rmSync(lockFile, { force: true });
   }
   return node;
+}
+
+function checkPlatform() {
+  const platform = `${process.platform}-${process.arch}`;
+  // Packages are linked against glibc. The report names its version, and none where the C library is another one (Alpine's musl).
+  const hasLibrary =
+    process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime !== undefined;
+  if (PLATFORMS.includes(platform) && hasLibrary) return;
+  const found = hasLibrary ? platform : `${platform} without glibc`;
+  throw new Error(`parley runs on Linux with glibc and on macOS, x64 or arm64; this is ${found}`);
 }
 
 /** The message of an error for people goes to stderr as one line; any other error keeps its stack. */

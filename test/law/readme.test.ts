@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { decide } from '@parley/server/boot/config';
+import { readEnvironment } from '@parley/server/boot/env';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -44,5 +46,17 @@ describe('the README', () => {
     for (const [, room = ''] of rooms.matchAll(/^(\w+)\/ /gm))
       expect(() => readFileSync(join(root, room, 'package.json'))).not.toThrow();
     expect(rooms).not.toBe('');
+  });
+
+  // Guard: AUTH_PROVISION in the block.
+  it('starts for real a server that somebody can use', () => {
+    const exports = [...readme.matchAll(/^export (.+)$/gm)].flatMap(([, words = '']) => [
+      ...words.matchAll(/([A-Z_]+)=(\$\(.*?\)|\S+)/g),
+    ]);
+    // The key is for people to fill in, the secret is made by the shell.
+    const filled = exports.map(([, name, value = '']) => [name, /^(\$|…)/.test(value) ? 'f'.repeat(64) : value]);
+    const config = decide(readEnvironment(Object.fromEntries(filled)));
+    expect(config.database.mode).toBe('external');
+    expect(config.auth.provision).toBe('auto');
   });
 });
