@@ -108,6 +108,8 @@ export interface TurnRequest {
   speak?: boolean | { voice?: string | undefined; keep?: boolean | undefined };
   /** For a greeting: what the agent is to do, since no user message says so. */
   instruction?: string;
+  /** Of a turn that failed before it ran: what exactly is wrong, for the client. */
+  details?: Record<string, number[]>;
 }
 
 export interface TurnTable {

@@ -101,9 +101,10 @@ export async function insertMessage(
 
 /** Moves a waiting turn's message to the end, behind the answer that it waited for. The caller holds the conversation's lock. */
 export async function moveToEnd(trx: Transaction<Database>, conversationId: string, id: string): Promise<MessageRow> {
+  const moved = await trx.selectFrom('messages').select('parts').where('id', '=', id).executeTakeFirstOrThrow();
   const { last_message_at } = await trx
     .updateTable('conversations')
-    .set({ last_message_at: nextTime, revision: sql`revision + 1` })
+    .set({ last_message_at: nextTime, revision: sql`revision + 1`, preview: previewOf(moved.parts) })
     .where('id', '=', conversationId)
     .returning('last_message_at')
     .executeTakeFirstOrThrow();
@@ -197,14 +198,19 @@ export async function amendMessage(
   id: string,
   change: { status: MessageStatus; parts: MessagePart[]; unheard: string | null },
 ): Promise<ConversationRow> {
-  await trx
+  const { created_at } = await trx
     .updateTable('messages')
     .set({ ...change, parts: JSON.stringify(change.parts) })
     .where('id', '=', id)
-    .execute();
+    .returning('created_at')
+    .executeTakeFirstOrThrow();
   return await trx
     .updateTable('conversations')
-    .set({ revision: sql`revision + 1` })
+    .set({
+      revision: sql`revision + 1`,
+      // Of the last message only.
+      preview: sql`case when last_message_at = ${created_at} then ${previewOf(change.parts)} else preview end`,
+    })
     .where('id', '=', conversationId)
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -1,4 +1,4 @@
-import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
+import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
 import { markAnnounced, type TurnRow } from '@parley/db/repository/turn';
 import type { Event } from '@parley/shared/event';
 import { explain, type Locale } from '@parley/shared/explain';
@@ -53,8 +53,9 @@ export function ending(turn: TurnRow, message: MessageRow | null, locale: Locale
   if (turn.status === 'completed') events.push({ type: 'turn.completed', ...last });
   else if (turn.status === 'failed') {
     const code = isReason(turn.code) ? turn.code : 'INTERNAL';
+    const { details } = turn.request;
     const failed = { code, message: explain(code, locale), retryable: isRetryable(code), ...unspoken(turn) };
-    events.push({ type: 'turn.failed', ...last, ...failed });
+    events.push({ type: 'turn.failed', ...last, ...failed, ...(details && { details }) });
   } else events.push({ type: 'turn.interrupted', ...last });
   return events;
 }
@@ -75,11 +76,30 @@ export async function announceEnd(
   locale: Locale,
   bubbles: readonly string[] = [],
 ): Promise<void> {
+  await announce(ports, turn, ending(turn, message, locale), bubbles);
+}
+
+/** The same for a turn that never ran, of which nothing has been told yet: all of its events at once. */
+export async function announceUnrun(
+  ports: Pick<TurnPorts, 'db' | 'log'>,
+  turn: TurnRow,
+  locale: Locale,
+): Promise<void> {
+  const asked = turn.user_message_id ? await findMessage(ports.db, turn.user_message_id) : undefined;
+  await announce(ports, turn, [...beginning(turn, asked ?? null), ...ending(turn, null, locale)]);
+}
+
+async function announce(
+  ports: Pick<TurnPorts, 'db' | 'log'>,
+  turn: TurnRow,
+  events: readonly Event[],
+  bubbles: readonly string[] = [],
+): Promise<void> {
   checkpoint('terminal.before', turn.id);
   try {
     await ports.log.append({
       conversationId: turn.conversation_id,
-      events: ending(turn, message, locale).map((event) => Encoded.of(event)),
+      events: events.map((event) => Encoded.of(event)),
       turn: { id: turn.id, generation: turn.generation, ends: true },
       bubbles: () => [...bubbles],
     });

@@ -1,14 +1,12 @@
 import type { Trx } from '@parley/db/connect';
 import { lockConversation, type Owner } from '@parley/db/repository/conversation';
-import { insertFailed, markAnnounced } from '@parley/db/repository/turn';
-import { findUser } from '@parley/db/repository/user';
+import { insertFailed } from '@parley/db/repository/turn';
 import type { TurnRequest } from '@parley/db/schema';
-import { localeOf } from '@parley/shared/explain';
 import type { Reason } from '@parley/shared/reason';
 import type { TurnMedium } from '@parley/shared/turn';
-import { Encoded } from '../live/encode.ts';
 import { requestHash } from './accept.ts';
-import { beginning, ending } from './announce.ts';
+import { announceUnrun } from './announce.ts';
+import { localeOfUser } from './locale.ts';
 import type { TurnPorts } from './ports.ts';
 
 export interface FailedTurn {
@@ -25,7 +23,8 @@ export interface FailedTurn {
 
 /** A turn that fails before there is anything to answer: it is stored, told of like any other, and can be healed by its client. */
 export async function failTurn(ports: TurnPorts, failed: FailedTurn): Promise<void> {
-  const { owner, conversationId, code, request } = failed;
+  const { owner, conversationId, code, details } = failed;
+  const request = { ...failed.request, ...(Object.keys(details).length > 0 && { details }) };
   const turn = await ports.db.transaction().execute(async (trx) => {
     await lockConversation(trx, owner, conversationId);
     const id = await failed.claim(trx);
@@ -42,13 +41,6 @@ export async function failTurn(ports: TurnPorts, failed: FailedTurn): Promise<vo
     });
   });
   if (!turn) return;
-  const user = await findUser(ports.db, owner.tenant, owner.userId);
-  const events = [...beginning(turn, null), ...ending(turn, null, localeOf(user?.locale))].map((event) =>
-    event.type === 'turn.failed' && Object.keys(failed.details).length > 0
-      ? { ...event, details: failed.details }
-      : event,
-  );
-  await ports.log.append({ conversationId, events: events.map((event) => Encoded.of(event)) });
-  await markAnnounced(ports.db, [turn.id]);
+  await announceUnrun(ports, turn, await localeOfUser(ports.db, turn));
   ports.metrics.turnEnded({ status: 'failed', code, seconds: 0 });
 }

@@ -1,21 +1,17 @@
 import { notify } from '@parley/db/notify';
 import { lockConversation, type Owner } from '@parley/db/repository/conversation';
-import { findMessage, moveToEnd } from '@parley/db/repository/message';
-import {
-  dropQueued,
-  findRunning,
-  findTurn,
-  markAnnounced,
-  requestInterrupt,
-  type TurnRow,
-} from '@parley/db/repository/turn';
+import { moveToEnd } from '@parley/db/repository/message';
+import { dropQueued, findRunning, findTurn, requestInterrupt, type TurnRow } from '@parley/db/repository/turn';
 import { pause } from '@parley/shared/pause';
-import { Encoded } from '../live/encode.ts';
-import { beginning, ending } from './announce.ts';
+import { announceUnrun } from './announce.ts';
+import { localeOfUser } from './locale.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
 
-/** The channel on which replicas tell each other of turns to stop; the payload is `<kind> <turn id>`. */
+/**
+ * The channel on which replicas tell each other of turns to stop; the payload is `<kind> <turn id>`, or `gone <conversation id>`
+ * when a conversation is deleted.
+ */
 export const turnChannel = 'parley_turn';
 
 /** How long a caller waits for another replica to stop a turn; past it the lease or the takeover ends it. */
@@ -23,7 +19,11 @@ const remoteWaitMs = 20_000;
 
 /** Stops a turn wherever it runs, and waits until it has ended. True when that interrupted it. */
 export async function interruptTurn(ports: TurnPorts, runner: TurnRunner, turn: TurnRow): Promise<boolean> {
-  if (turn.status === 'queued') return await dropWaiting(ports, turn);
+  if (turn.status === 'queued') {
+    if (await dropWaiting(ports, turn)) return true;
+    const now = await findTurn(ports.db, turn.id);
+    return now?.status === 'running' && (await interruptTurn(ports, runner, now));
+  }
   if (turn.status !== 'running') return false;
   if (!(await runner.stop(turn.id, 'interrupt'))) {
     if (!(await requestInterrupt(ports.db, turn.id))) return false;
@@ -71,11 +71,6 @@ async function dropWaiting(ports: TurnPorts, turn: TurnRow): Promise<boolean> {
   });
   // It has begun, or ended, in the meantime.
   if (!dropped) return false;
-  const message = dropped.user_message_id ? await findMessage(ports.db, dropped.user_message_id) : undefined;
-  await ports.log.append({
-    conversationId: turn.conversation_id,
-    events: [...beginning(dropped, message ?? null), ...ending(dropped, null, 'en')].map((event) => Encoded.of(event)),
-  });
-  await markAnnounced(ports.db, [turn.id]);
+  await announceUnrun(ports, dropped, await localeOfUser(ports.db, dropped));
   return true;
 }

@@ -4,11 +4,11 @@ import { findMessage, moveToEnd } from '@parley/db/repository/message';
 import { promoteNext, type TurnRow } from '@parley/db/repository/turn';
 import { listStranded, listUnannounced, type TakenOver, takeOver } from '@parley/db/repository/turn-lease';
 import { findProgress } from '@parley/db/repository/turn-progress';
-import { localeOf } from '@parley/shared/explain';
-import { announceEnd } from './announce.ts';
+import { announceEnd, announceUnrun } from './announce.ts';
 import { checkpoint } from './checkpoint.ts';
 import { tellEnd } from './close.ts';
 import { erase } from './erase.ts';
+import { localeOfUser } from './locale.ts';
 import type { TurnPorts } from './ports.ts';
 import type { TurnRunner } from './runner.ts';
 import { settle } from './settle.ts';
@@ -119,7 +119,7 @@ export class Takeover {
       this.#runner.claim,
     );
     if (settlement.kind !== 'settled') return;
-    await this.#runner.conclude(settlement, localeOf(undefined), delivered);
+    await this.#runner.conclude(settlement, await localeOfUser(db, turn), delivered);
   }
 
   async #promote(conversationId: string): Promise<void> {
@@ -148,8 +148,11 @@ export class Takeover {
   }
 
   async #announce(turn: TurnRow): Promise<void> {
+    const locale = await localeOfUser(this.#ports.db, turn);
+    // Nobody has run it, so that nobody has told of it.
+    if (turn.owner === null) return await announceUnrun(this.#ports, turn, locale);
     const message = turn.agent_message_id ? await findMessage(this.#ports.db, turn.agent_message_id) : undefined;
-    await announceEnd(this.#ports, { turn, message: message ?? null }, localeOf(undefined));
+    await announceEnd(this.#ports, { turn, message: message ?? null }, locale);
   }
 }
 

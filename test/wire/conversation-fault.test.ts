@@ -13,7 +13,7 @@ import { text } from './turn-talk.ts';
 let app: App;
 let ada: SocketClient;
 beforeAll(async () => {
-  app = await startApp({ redis: true });
+  app = await startApp({ redis: true, env: { LEASE_MS: '1000' } });
   ada = await app.trpc('ada');
 });
 afterAll(() => app.stop());
@@ -99,5 +99,55 @@ describe('a conversation whose deletion nobody told', () => {
     await expect.poll(() => redisKeys(conversationId)).toEqual([]);
     const rows = () => db.selectFrom('conversations').select('id').where('id', '=', conversationId).execute();
     await expect.poll(rows).toEqual([]);
+  });
+});
+
+describe('a turn that never ran', () => {
+  // Guard: what tells of it says that it has ended, so that the log takes nothing more of it (`announceUnrun`).
+  it('has one end, also when nobody could note that it had been told', async () => {
+    const { db } = app.database;
+    const { conversationId, watched } = await begin();
+    const held = gate();
+    app.provider.script(answer('Begun.', held));
+    const running = await ada.turns.send.mutate({ conversationId, parts: text('one') });
+    const { turnId } = await ada.turns.send.mutate({ conversationId, parts: text('two'), onBusy: 'queue' });
+    await sql
+      .raw(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$;
+      create trigger refuse before update of announced on turns for each row when (new.id = '${turnId}')
+        execute function refuse()`)
+      .execute(db);
+    expect(await reasonOf(ada.turns.interrupt.mutate({ conversationId, turnId }))).toBe('INTERNAL');
+    await watched.end(turnId);
+    await sql`drop trigger refuse on turns`.execute(db);
+    const noted = () => db.selectFrom('turns').select('announced').where('id', '=', turnId).execute();
+    await expect.poll(noted).toEqual([{ announced: true }]);
+    held.release();
+    await watched.end(running.turnId);
+    expect(watched.all('turn.interrupted', turnId)).toHaveLength(1);
+    watched.stop();
+  });
+
+  // Guard: the sweep tells all of it (`owner === null` in `Takeover`), in its user's language.
+  it('is told of whole by the sweep when nobody has', async () => {
+    const zhang = await app.trpc('zhang');
+    await zhang.account.updateProfile.mutate({ locale: 'zh-CN' });
+    const { id: conversationId } = await zhang.conversations.create.mutate({});
+    const watched = watch(zhang, { conversationId });
+    await watched.started;
+    const turnId = newId();
+    const request = JSON.stringify({ parts: [], audio: 'take-1', details: { missing: [1, 2] } });
+    await sql`
+      insert into turns (id, conversation_id, tenant_id, user_id, input, status, code, request_hash, request, ended_at)
+      values (${turnId}, ${conversationId}, 'acme', 'zhang', 'voice', 'failed', 'SEGMENTS_MISSING', '', ${request},
+        ${aMinuteAgo})`.execute(app.database.db);
+    expect(await watched.end(turnId)).toMatchObject({
+      code: 'SEGMENTS_MISSING',
+      message: expect.stringMatching(/\p{Script=Han}/u),
+      details: { missing: [1, 2] },
+      voiceSessionId: 'take-1',
+    });
+    expect(watched.types[0]).toBe('turn.started');
+    watched.stop();
   });
 });

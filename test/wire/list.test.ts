@@ -2,6 +2,7 @@ import { newId } from '@parley/shared/id';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
+import { answer, gate } from '../support/provider.ts';
 import { reasonOf, type SocketClient } from '../support/stock.ts';
 
 let app: App;
@@ -95,6 +96,26 @@ describe('conversations.list', () => {
     expect(items[0]?.preview?.length).toBeLessThanOrEqual(140);
     expect(items[0]).toMatchObject({ messageCount: 2, lastMessageAt: expect.any(Date) });
     expect(items[1]).toMatchObject({ preview: null, messageCount: 0, lastMessageAt: null });
+  });
+
+  it('shows what was taken back as a preview when it is the last message', async () => {
+    const { user, ids } = await userWith('hesitant', ['waits']);
+    const [conversationId = ''] = ids;
+    const held = gate();
+    app.provider.script(answer('Begun.', held, ' Done.'));
+    const preview = async () => (await user.conversations.list.query({})).items[0]?.preview;
+    const running = await user.turns.send.mutate({ conversationId, parts: text('one') });
+    const waiting = await user.turns.send.mutate({ conversationId, parts: text('two'), onBusy: 'queue' });
+    const later = await user.turns.send.mutate({ conversationId, parts: text('three'), onBusy: 'queue' });
+    expect(await preview()).toBe('three');
+    await user.turns.interrupt.mutate({ conversationId, turnId: later.turnId });
+    await user.turns.interrupt.mutate({ conversationId, turnId: waiting.turnId });
+    expect(await preview()).toBe('two');
+    const { items } = await user.conversations.messages.query({ conversationId });
+    expect(items.at(-1)?.turnId).toBe(waiting.turnId);
+    await user.turns.interrupt.mutate({ conversationId, turnId: running.turnId });
+    held.release();
+    expect(await preview()).toBe('Begun.');
   });
 
   it('never shows a deleted one, nor counts it', async () => {

@@ -1,3 +1,5 @@
+import { findTurn } from '@parley/db/repository/turn';
+import { interruptTurn } from '@parley/server/turn/interrupt';
 import type { EventType } from '@parley/shared/event';
 import { limits } from '@parley/shared/limits';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -190,5 +192,20 @@ describe('turns.interrupt', () => {
     expect(await reasonOf(eve.turns.interrupt.mutate({ conversationId: hers, turnId }))).toBe('NOT_FOUND');
     held.release();
     expect((await watched.end(turnId)).type).toBe('turn.completed');
+  });
+
+  // Guard: an interruption that finds its turn no longer waiting looks at it again (`interruptTurn`).
+  it('a queued turn that has begun when its interruption comes is interrupted', async () => {
+    const { conversationId, turnId, watched, held } = await busy();
+    app.provider.script(answer('Second.', gate()));
+    const next = await ada.turns.send.mutate({ conversationId, parts: text('two'), onBusy: 'queue' });
+    const { turns, runner } = app.server.running.app;
+    const waiting = await findTurn(turns.db, next.turnId);
+    expect(waiting?.status).toBe('queued');
+    held.release();
+    await watched.end(turnId);
+    await watched.first('agent.delta', next.turnId);
+    expect(waiting && (await interruptTurn(turns, runner, waiting))).toBe(true);
+    expect((await watched.end(next.turnId)).type).toBe('turn.interrupted');
   });
 });

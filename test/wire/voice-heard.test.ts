@@ -1,7 +1,7 @@
 import { textOf } from '@parley/shared/message';
 import type { Heard } from '@parley/shared/turn';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { answer, gate } from '../support/provider.ts';
 import { pcm, tone } from '../support/speech-provider.ts';
@@ -170,6 +170,34 @@ describe('what was heard', () => {
     const { items } = await ada.conversations.messages.query({ conversationId });
     expect(items.at(-1)).toMatchObject({ id: reply.id, status: 'complete' });
     expect((await stored(conversationId)).text).toBe(heardOf(heard));
+  });
+
+  // Guard: an interruption that was too late to interrupt corrects what was stored meanwhile.
+  it('counts when the turn was over and only its sound still being kept', async () => {
+    const { files, db } = app.server.running.app.turns;
+    const write = files.write.bind(files);
+    const [keeping, told] = [gate(), gate()];
+    vi.spyOn(files, 'write').mockImplementationOnce(async (key, content) => {
+      keeping.release();
+      await told.released;
+      await write(key, content);
+    });
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const watched = watch(elsewhere, { conversationId });
+    await watched.started;
+    app.provider.script(answer(...sentences));
+    const parts = [{ type: 'text' as const, text: 'tell me' }];
+    const { turnId } = await ada.turns.send.mutate({ conversationId, parts, speak: { keep: true } });
+    await keeping.released;
+    const heard = { sentence: 1, playedMs: 0 };
+    const interrupting = ada.turns.interrupt.mutate({ conversationId, turnId, heard });
+    const noted = () => db.selectFrom('turns').select('heard').where('id', '=', turnId).execute();
+    await expect.poll(noted).toEqual([{ heard }]);
+    told.release();
+    expect(await interrupting).toEqual({ interrupted: false });
+    await watched.first('conversation.updated');
+    await expectHeard({ conversationId, turnId, watched }, heard);
+    watched.stop();
   });
 
   it('leaves a completed answer whole that was only played', async () => {

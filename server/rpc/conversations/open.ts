@@ -16,6 +16,7 @@ export const open = chat
       const opened = { conversation: toConversation(conversation), lastEventId };
       if (conversation.message_count > 0 || conversation.status === 'ended' || app.draining()) return opened;
       try {
+        await app.rates.turn(ctx.principal);
         const user = await findUser(app.db, owner.tenant, owner.userId);
         const greetingTurnId = await greet(app.turns, app.runner, {
           owner,

@@ -17,5 +17,9 @@ export const interrupt = chat
     if (input.turnId && turn?.conversation_id !== conversation.id) throw new ParleyError('NOT_FOUND');
     if (!turn) return { interrupted: false };
     if (input.heard) await notePlayback(app.turns, owner, turn.id, input.heard, 'stopped');
-    return { interrupted: await interruptTurn(app.turns, app.runner, turn) };
+    const interrupted = await interruptTurn(app.turns, app.runner, turn);
+    // It has ended meanwhile, and did not know how much of it was heard.
+    if (input.heard && !interrupted && turn.status === 'running')
+      await notePlayback(app.turns, owner, turn.id, input.heard, 'stopped');
+    return { interrupted };
   });

@@ -1,0 +1,10 @@
+import type { Db } from '@parley/db/connect';
+import type { TurnRow } from '@parley/db/repository/turn';
+import { findUser } from '@parley/db/repository/user';
+import { type Locale, localeOf } from '@parley/shared/explain';
+
+/** The locale of a turn's user, for what is said about its end. */
+export async function localeOfUser(db: Db, turn: Pick<TurnRow, 'tenant_id' | 'user_id'>): Promise<Locale> {
+  const user = await findUser(db, turn.tenant_id, turn.user_id);
+  return localeOf(user?.locale);
+}
