@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answer, gate } from '../support/provider.ts';
 import { type RedisProcess, startRedis } from '../support/redis.ts';
+import { redisKeys } from '../support/redis-keys.ts';
 import type { Replica } from '../support/replica.ts';
 import { type Crew, startCrew } from './crew.ts';
 import type { Watcher } from './watcher.ts';
@@ -119,5 +120,20 @@ describe('Redis', () => {
     await weather;
     await turn(near, 'calm');
     await crew.judge();
+  });
+
+  it('silent while a conversation is deleted: that is answered, and done when it is back (guards: a deletion does not fail of what can be finished later; the sweep tells before it erases)', {
+    timeout: 60_000,
+  }, async () => {
+    const [own, other] = watchers;
+    await turn(near, 'heirloom');
+    expect(await redisKeys(conversationId, redis.url)).not.toEqual([]);
+    redis.kill('SIGSTOP');
+    const client = await crew.client(near);
+    expect(await client.conversations.delete.mutate({ conversationId })).toEqual({ deleted: true });
+    await own?.find(({ type }) => type === 'conversation.deleted');
+    redis.kill('SIGCONT');
+    await other?.find(({ type }) => type === 'conversation.deleted');
+    await expect.poll(() => redisKeys(conversationId, redis.url)).toEqual([]);
   });
 });
