@@ -110,6 +110,7 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     logger: false,
     bodyLimit: limits.bodyBytes,
     requestTimeout: 5 * 60_000,
+    http: { headersTimeout: limits.handshakeMs, connectionsCheckingInterval: 1_000 },
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 2_000 },
   });

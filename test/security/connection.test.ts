@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as dial } from 'node:net';
 import { limits } from '@parley/shared/limits';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
@@ -9,11 +11,14 @@ let app: App;
 let token: string;
 /** Connections that say nothing while the other tests run. */
 let silent: Promise<{ ms: number; reason: string | undefined }[]>;
+/** Connections that send this much of a request, and how long each lasts. */
+let halves: Promise<number[]>;
 const open: RawSocket[] = [];
 beforeAll(async () => {
   app = await startApp();
   token = await app.token('ada');
   silent = Promise.all(['/trpc', '/trpc/binary'].map(sayNothing));
+  halves = Promise.all(['', 'GET /trpc HTTP/1.1\r\nHost: parley\r\nUpgrade: webs'].map(sayHalf));
 });
 afterEach(() => {
   for (const socket of open.splice(0)) socket.close();
@@ -32,6 +37,14 @@ async function sayNothing(path: string) {
   const socket = await rawSocket(`${app.ws.replace(/\/trpc$/, '')}${path}?connectionParams=1`);
   await socket.closed;
   return { ms: performance.now() - from, reason: await reasonFor(socket, null) };
+}
+async function sayHalf(half: string): Promise<number> {
+  const from = performance.now();
+  const socket = dial(Number(new URL(app.url).port), '127.0.0.1').on('error', () => {});
+  socket.write(half);
+  socket.resume();
+  await once(socket, 'close');
+  return performance.now() - from;
 }
 
 /** Connected as a user, in the wire's own words. */
@@ -202,6 +215,14 @@ describe('a handshake', () => {
     const waited = await silent;
     for (const { ms, reason } of waited) {
       expect(reason).toBe('UNAUTHENTICATED');
+      expect(ms).toBeGreaterThan(limits.handshakeMs - 500);
+      expect(ms).toBeLessThan(limits.handshakeMs + 5_000);
+    }
+  });
+
+  // Guard: `headersTimeout` of the server, and that it is looked at every second.
+  it('that does not end ends the connection after 10 s', async () => {
+    for (const ms of await halves) {
       expect(ms).toBeGreaterThan(limits.handshakeMs - 500);
       expect(ms).toBeLessThan(limits.handshakeMs + 5_000);
     }
