@@ -1,5 +1,5 @@
 import { newId } from '@parley/shared/id';
-import type { SentTurn, TurnPart } from '@parley/shared/turn';
+import type { SentTurn, Speak, TurnPart } from '@parley/shared/turn';
 import { failureOf, isLost, ParleyFailure } from '../failure.ts';
 import type { SendOptions } from './conversation.ts';
 
@@ -8,6 +8,8 @@ export type Outgoing = {
   /** The id of the turn that it becomes: sending it again is the same turn. */
   readonly turnId: string;
   readonly parts: readonly TurnPart[];
+  /** As it was asked for: the same id with another wish is another message. */
+  readonly speak?: Speak;
   /** Milliseconds since the epoch, on our clock. */
   readonly createdAt: number;
 } & (
@@ -57,7 +59,13 @@ export class Outbox {
       return Promise.reject(new ParleyFailure('PAYLOAD_TOO_LARGE', 'Too many messages wait to be sent.'));
     const parts: TurnPart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
     const entry: Entry = this.#entries.get(turnId) ?? {
-      outgoing: { turnId, parts, createdAt: Date.now(), status: 'waiting' },
+      outgoing: {
+        turnId,
+        parts,
+        ...(options.speak !== undefined && { speak: options.speak }),
+        createdAt: Date.now(),
+        status: 'waiting',
+      },
       parts,
       options,
       waiters: [],
@@ -133,8 +141,8 @@ export class Outbox {
     entry: Entry,
     state: { status: 'waiting' | 'sending' | 'sent' } | { status: 'failed'; failure: ParleyFailure },
   ): void {
-    const { turnId, parts, createdAt } = entry.outgoing;
-    entry.outgoing = { turnId, parts, createdAt, ...state };
+    const { turnId, parts, speak, createdAt } = entry.outgoing;
+    entry.outgoing = { turnId, parts, ...(speak !== undefined && { speak }), createdAt, ...state };
   }
 
   #tell(): void {

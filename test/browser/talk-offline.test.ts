@@ -152,6 +152,50 @@ describe.skipIf(!isThere)('a console that loses the network', { timeout: 60_000 
     expect(await stored(app, id)).toEqual(sent);
   });
 
+  // Guard: what is kept of it is all that was sent, its files and the wish for speech too (`Kept`).
+  it('sends what was written with a file, to be answered aloud, before the page was closed', async () => {
+    const { app } = opened;
+    const id = await greeted();
+    await page.getByRole('button', { name: 'Speak answers' }).click();
+    const buffer = Buffer.from('She was built in 1951.');
+    await page.locator('input[type="file"]').setInputFiles({ name: 'boat.txt', mimeType: 'text/plain', buffer });
+    await page.locator('.composer-file.is-ready').waitFor();
+    await loseNetwork();
+    await write(page, 'Read this.');
+    await expectShown(page).toEqual([greeting, unsent('Read this.')]);
+    const before = speech.requests.length;
+    app.provider.script(answer('I have read it.'));
+    await comeBack(id);
+    await expectShown(page).toEqual([greeting, said('Read this.'), answered('I have read it.')]);
+    await page.getByRole('button', { name: 'boat.txt' }).waitFor();
+    await expect
+      .poll(() => speech.requests.slice(before).map(({ fields }) => fields.input))
+      .toEqual(['I have read it.']);
+  });
+
+  // Guard: what is kept and among the messages is not sent again, nor shown beside itself (`stored`).
+  it('shows what was sent when the page was closed once, although the page had not heard of that', async () => {
+    const { app } = opened;
+    const id = await greeted();
+    await page.getByRole('button', { name: 'Speak answers' }).click();
+    proxy.stall('down');
+    app.provider.script(answer('Once.'));
+    await write(page, 'How often?');
+    const once = [greeting, said('How often?'), answered('Once.')];
+    await expect.poll(() => stored(app, id), { timeout: 20_000 }).toEqual(once);
+    await page.goto('about:blank');
+    proxy.resume();
+    await page.addInitScript(`new MutationObserver(() => {
+      const said = [...document.querySelectorAll('.human .bubble')].map(({ textContent }) => textContent);
+      if (new Set(said).size < said.length) globalThis.wasTwice = true;
+    }).observe(document, { childList: true, subtree: true })`);
+    await page.goto(`${proxy.url}/c/${id}`);
+    await expectShown(page).toEqual(once);
+    await expect.poll(() => page.evaluate(`sessionStorage.getItem('parley.outgoing.${id}')`)).toBe(null);
+    expect(await page.evaluate('globalThis.wasTwice')).toBeUndefined();
+    expect(await shown(page)).toEqual(once);
+  });
+
   it.each(['that stays open', 'that is closed meanwhile'])(
     'sends what was recorded meanwhile in a page %s',
     async (which) => {
