@@ -1,5 +1,6 @@
 import { findMessage, inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
-import { markAnnounced, type TurnRow } from '@parley/db/repository/turn';
+import type { TurnRow } from '@parley/db/repository/turn';
+import { markAnnounced } from '@parley/db/repository/turn-end';
 import type { Event } from '@parley/shared/event';
 import { explain, type Locale } from '@parley/shared/explain';
 import { textOf } from '@parley/shared/message';

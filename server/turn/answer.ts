@@ -1,23 +1,22 @@
 import { findAssistant } from '@parley/db/repository/assistant';
 import { getConversation, type Owner } from '@parley/db/repository/conversation';
 import { inEvent, type MessageRow, toMessage } from '@parley/db/repository/message';
-import { listWaitingMessages, type TurnRow } from '@parley/db/repository/turn';
+import type { TurnRow } from '@parley/db/repository/turn';
 import { findUser, toProfile, type UserRow } from '@parley/db/repository/user';
 import { emptyProfile } from '@parley/shared/account';
-import type { Event } from '@parley/shared/event';
 import { type Locale, localeOf } from '@parley/shared/explain';
-import { type MessageInEvent, textOf } from '@parley/shared/message';
+import { textOf } from '@parley/shared/message';
 import { ModelError } from '../model/port.ts';
-import { BubbleSplitter, type Piece } from './bubble.ts';
+import { pastOf } from './past.ts';
 import type { TurnPorts } from './ports.ts';
 import { buildPrompt } from './prompt.ts';
 import type { Recorder } from './recorder.ts';
 import { reply } from './reply.ts';
-import { type Sentence, SentenceSplitter } from './sentence.ts';
 import { Speaker } from './speak.ts';
 import { Stopped } from './stop.ts';
 import type { Timing } from './timing.ts';
 import { TurnTrace } from './trace.ts';
+import { Utterance } from './utterance.ts';
 
 /** What an answer needs to know and its turn's acceptance has seen already. */
 export interface Seen {
@@ -69,18 +68,15 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
 
   const speaker = speakerOf(ports, options, assistant?.voice ?? undefined, spoken, spans);
   if (speaker) options.onSpeaker(speaker);
-  const voice = new Voice(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken, speaker);
+  const utterance = new Utterance(turn, recorder, timing, assistant?.bubbles ?? 'separator', spoken, speaker);
   if (turn.input === 'greeting' && assistant?.greeting) {
-    await voice.say(assistant.greeting);
-    voice.end();
+    await utterance.say(assistant.greeting);
+    utterance.end();
     await speaker?.end();
     return;
   }
   // Nothing else was open when a turn was accepted here to run at once.
-  const said = options.seen ? history.messages : await withoutWaiting(ports, turn, message, history.messages);
-  const before = message
-    ? said.filter((other) => other.id !== message.id && !isRetried(turn, message, other.turnId, other.role))
-    : said;
+  const before = await pastOf(ports.db, { turn, message, alone: options.seen !== undefined }, history.messages);
   const prompt = buildPrompt({
     assistant: assistant?.system_prompt
       ? { systemPrompt: assistant.system_prompt, language: assistant.language }
@@ -118,8 +114,8 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   try {
     for await (const part of parts) {
       if (part.type === 'text') {
-        if (!voice.spoke) answering.event('first delta');
-        await voice.say(part.text);
+        if (!utterance.spoke) answering.event('first delta');
+        await utterance.say(part.text);
       } else if (part.type === 'usage') {
         timing.tokensIn = part.tokensIn;
         timing.tokensOut = part.tokensOut;
@@ -133,9 +129,9 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
   } finally {
     timing.modelEnded();
     answering.end(spans.modelUsed());
-    voice.end();
+    utterance.end();
   }
-  if (!voice.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
+  if (!utterance.spoke) throw new ModelError('MODEL_INCOMPLETE', { transient: true, message: 'an empty answer' });
   await speaker?.end();
 }
 
@@ -181,87 +177,4 @@ function speakerOf(
     trace,
     keep: wish.keep ?? false,
   });
-}
-
-/**
- * The history without what waits behind this turn. Only a question that nothing answered can be waiting, so that most turns
- * ask the database nothing.
- */
-async function withoutWaiting(
-  ports: Pick<TurnPorts, 'db'>,
-  turn: TurnRow,
-  message: MessageRow | null,
-  messages: readonly MessageInEvent[],
-): Promise<readonly MessageInEvent[]> {
-  const answered = new Set<string>();
-  let open = false;
-  // The newest first: an answer stands behind what it answers.
-  for (let i = messages.length - 1; i >= 0 && !open; i--) {
-    const other = messages[i];
-    if (other?.role === 'agent') answered.add(other.turnId);
-    else open = other !== undefined && other.id !== message?.id && !answered.has(other.turnId);
-  }
-  if (!open) return messages;
-  const waiting = new Set(await listWaitingMessages(ports.db, turn.conversation_id));
-  return messages.filter(({ id }) => !waiting.has(id));
-}
-
-/** The answer that another try replaces is not part of what the model sees. */
-function isRetried(turn: TurnRow, message: MessageRow, otherTurn: string, role: string): boolean {
-  return turn.retry_of !== null && role === 'agent' && (otherTurn === turn.retry_of || otherTurn === message.turn_id);
-}
-
-/** Cuts what the model says into bubbles and sentences and hands them to the recorder. */
-class Voice {
-  readonly #turn: TurnRow;
-  readonly #recorder: Recorder;
-  readonly #timing: Timing;
-  readonly #bubbles: BubbleSplitter;
-  readonly #sentences: SentenceSplitter;
-  readonly #speaker: Speaker | undefined;
-  spoke = false;
-
-  constructor(
-    turn: TurnRow,
-    recorder: Recorder,
-    timing: Timing,
-    mode: 'separator' | 'paragraph' | 'none',
-    locale: string,
-    speaker: Speaker | undefined,
-  ) {
-    this.#speaker = speaker;
-    this.#turn = turn;
-    this.#recorder = recorder;
-    this.#timing = timing;
-    this.#bubbles = new BubbleSplitter(mode);
-    this.#sentences = new SentenceSplitter({ locale });
-  }
-
-  /** A promise when the recorder wants its producer to wait. */
-  say(text: string): Promise<void> | undefined {
-    return this.#push(this.#bubbles.push(text), false);
-  }
-
-  end(): void {
-    this.#push(this.#bubbles.end(), true);
-  }
-
-  #push(pieces: readonly Piece[], ended: boolean): Promise<void> | undefined {
-    const base = { conversationId: this.#turn.conversation_id, turnId: this.#turn.id, at: Date.now() };
-    const events: Event[] = [];
-    const sentences: Sentence[] = [];
-    for (const piece of pieces) {
-      this.spoke = true;
-      this.#timing.delta();
-      events.push({ type: 'agent.delta', ...base, text: piece.text, bubble: piece.bubble });
-      sentences.push(...this.#sentences.push(piece));
-    }
-    if (ended) sentences.push(...this.#sentences.end());
-    if (sentences.length > 0) this.#timing.sentence();
-    for (const sentence of sentences) events.push({ type: 'agent.text', ...base, ...sentence });
-    const pushed = events.length > 0 ? this.#recorder.push(events) : undefined;
-    // Behind their text, so that no sound comes before it.
-    for (const sentence of sentences) this.#speaker?.say(sentence);
-    return pushed;
-  }
 }

@@ -1,7 +1,8 @@
 import { notify } from '@parley/db/notify';
 import { lockConversation, type Owner } from '@parley/db/repository/conversation';
 import { moveToEnd } from '@parley/db/repository/message';
-import { dropQueued, findRunning, findTurn, requestInterrupt, type TurnRow } from '@parley/db/repository/turn';
+import { findRunning, findTurn, type TurnRow } from '@parley/db/repository/turn';
+import { dropQueued, requestInterrupt } from '@parley/db/repository/turn-end';
 import { pause } from '@parley/shared/pause';
 import { announceUnrun } from './announce.ts';
 import { localeOfUser } from './locale.ts';
