@@ -13,6 +13,7 @@ import { Calls } from './calls.ts';
 import type { Call, Line, Opened, Refusal } from './line.ts';
 import { receive } from './message.ts';
 import { Outbox } from './outbox.ts';
+import { Progress } from './progress.ts';
 import type { Wire } from './wire.ts';
 
 const mostBroken = 10;
@@ -30,12 +31,15 @@ export class Session implements Line {
   /** When it began to close. */
   closingSince: number | undefined;
   readonly #ws: WebSocket;
+  readonly #socket: Socket;
   readonly #onRefused: ((reason: Reason) => void) | undefined;
   #req: IncomingMessage | undefined;
   /** Until the context has been made. */
   #opening: Promise<Opened> | undefined;
   #ctx: CallContext | undefined;
   #controller: AbortController | undefined;
+  /** While the client is asked whether it is there. */
+  #progress: Progress | undefined;
   readonly #calls = new Calls(this);
   #broken = 0;
 
@@ -52,6 +56,7 @@ export class Session implements Line {
     this.serving = options.serving;
     this.wire = options.wire;
     this.#ws = options.ws;
+    this.#socket = options.socket;
     this.#req = options.req;
     this.#onRefused = options.onRefused;
     this.outbox = new Outbox(options.ws, options.socket, this);
@@ -81,6 +86,7 @@ export class Session implements Line {
     if (!this.isOpen) return;
     this.heard = Math.trunc(performance.now());
     this.asked = undefined;
+    this.#progress = undefined;
     if (!isBinary && data.length === 4) {
       const text = data.toString('latin1');
       if (text === 'PONG') return;
@@ -125,6 +131,19 @@ export class Session implements Line {
   /** Sends an already encoded message that belongs to no call. */
   notify(message: string | Uint8Array): void {
     this.outbox.send(message);
+  }
+
+  /** Asks the client to say something. */
+  ask(now: number): void {
+    this.asked = now;
+    this.notify('PING');
+    this.#progress = new Progress(this.#socket);
+    this.#progress.look();
+  }
+
+  /** Whether the client sends or takes something, though nothing whole has come of it yet: since this was asked last. */
+  hasMoved(): boolean {
+    return this.#progress?.look() ?? false;
   }
 
   /** An error that belongs to no call, and the end of the connection. */

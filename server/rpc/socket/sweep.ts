@@ -5,7 +5,7 @@ import type { Session } from './session.ts';
 export interface Waits {
   /** Silence after which a client is asked whether it is there. */
   pingMs: number;
-  /** How long it may take to answer. */
+  /** How long it may take to answer, counted from the last byte that it sent or took. */
   pongWaitMs: number;
   /** How long connection parameters and the context may take. */
   handshakeMs: number;
@@ -55,10 +55,9 @@ export class Sweep {
     } else if (session.waitsFor && now - session.born >= handshakeMs) {
       session.dismiss(session.waitsFor === 'params' ? 'UNAUTHENTICATED' : 'UNAVAILABLE');
     } else if (session.asked !== undefined) {
-      if (now - session.asked >= pongWaitMs) session.terminate();
-    } else if (now - session.heard >= pingMs) {
-      session.asked = now;
-      session.notify('PING');
-    }
+      // A client that sends a recording, or reads a long reply, answers when it is through.
+      if (session.hasMoved()) session.asked = now;
+      else if (now - session.asked >= pongWaitMs) session.terminate();
+    } else if (now - session.heard >= pingMs) session.ask(now);
   }
 }
