@@ -32,7 +32,10 @@ export interface ConnectionOptions {
   url: string;
   credential: Credential;
   onState: (state: ConnectionState) => void;
-  /** Milliseconds of silence after which a WebSocket is asked whether it lives. Half of that later it is taken for dead. */
+  /**
+   * Milliseconds of silence after which a WebSocket is asked whether it lives. Half of that later it is taken for dead, not
+   * counting what it takes to send what is on its way.
+   */
   heartbeatMs: number;
   fetch?: typeof fetch | undefined;
   WebSocket?: typeof WebSocket | undefined;

@@ -3,10 +3,10 @@ import { decodeFrame, encodeFrame, frameTransformer } from '@parley/shared/frame
 import { clientTransformer } from '@parley/shared/wire';
 import { type Observable, type Observer, observable } from '#observable';
 import { createWSClient, TRPCClientError, type TRPCLink, wsLink } from '#trpc';
-import { failureOf, isRecord } from '../failure.ts';
+import { failureOf, isLost, isRecord, type ParleyFailure } from '../failure.ts';
 import { backoff } from './backoff.ts';
 import { framesOf } from './frames.ts';
-import type { Connection, ConnectionOptions } from './link.ts';
+import type { Connection, ConnectionOptions, ConnectionState } from './link.ts';
 import { Watch } from './watch.ts';
 
 /** A connection without a call is closed after this many milliseconds. */
@@ -30,13 +30,28 @@ interface Socket {
 export function socketConnection(options: ConnectionOptions, isBinary: boolean): Connection {
   let current: Socket | undefined;
   let generation = 0;
+  /** Why there is no connection, from one that is given up to the one that is made anew. */
+  let lost: ParleyFailure | undefined;
+  const onState = ({ state, error }: ConnectionState): void => {
+    lost = state === 'connecting' ? (error ?? lost) : undefined;
+    options.onState({ state, ...(lost && { error: lost }) });
+  };
   const giveUp = (): void => {
     current = undefined;
     generation++;
   };
   const open = (): Socket => {
-    const socket = openSocket(options, isBinary, (error) => {
-      if (current === socket) giveUp();
+    const began = generation;
+    // One that is no longer used does not speak for the one that is.
+    const tell = (state: ConnectionState): void => {
+      if (began === generation) onState(state);
+    };
+    const socket = openSocket({ ...options, onState: tell }, isBinary, (error) => {
+      if (current === socket) {
+        giveUp();
+        const failure = failureOf(error);
+        if (socket.calls.size > 0 && isLost(failure)) onState({ state: 'connecting', error: failure });
+      }
       for (const fail of [...socket.calls]) fail(error);
       void socket.close();
     });
@@ -88,7 +103,7 @@ export function socketConnection(options: ConnectionOptions, isBinary: boolean):
       const last = current;
       giveUp();
       await last?.close();
-      options.onState({ state: 'idle' });
+      onState({ state: 'idle' });
     },
   };
 }
@@ -148,8 +163,8 @@ function openSocket(
 
   // All that waited for the connection comes as one list, and goes as frames that a server takes: the last by the client itself.
   const encode = (message: unknown): string | Uint8Array<ArrayBuffer> => {
-    if (!Array.isArray(message)) return encodeFrame(message);
-    const frames = framesOf(message);
+    const frames = Array.isArray(message) ? framesOf(message) : [encodeFrame(message)];
+    for (const frame of frames) watch.sent(frame.length);
     for (const frame of frames.slice(0, -1)) client.connection?.ws.send(frame);
     return frames.at(-1) ?? '[]';
   };
