@@ -28,6 +28,8 @@ export class PlayerView implements Live<PlayerState> {
   /** The least time an event took to come, clocks being apart as they are: what takes much longer is old. */
   #leastLagMs = Number.POSITIVE_INFINITY;
   #users = 0;
+  /** Whether the last piece of sound was not taken, as one is not that was on its way when somebody stopped. */
+  #isDropped = false;
   #playing: { player: Player; leave(): void } | undefined;
 
   constructor(view: ConversationView, output: AudioOutput) {
@@ -97,13 +99,15 @@ export class PlayerView implements Live<PlayerState> {
     }
     if ('turnId' in event && event.turnId !== undefined && this.#stale.has(event.turnId)) return;
     // What does not fit the player's bound is dropped: the text is there.
+    this.#isDropped = false;
     void player.push(event);
-    if (event.type === 'agent.audio' && this.#cell.get().state === 'idle')
+    if (event.type === 'agent.audio' && !this.#isDropped && this.#cell.get().state === 'idle')
       this.#become({ state: this.#output.isBlocked ? 'blocked' : 'playing' });
   }
 
   #heed(event: PlayerEvent): void {
     if (event.type === 'sentence') this.#become({ state: 'playing', turnId: event.turnId, sentence: event.sentence });
+    else if (event.type === 'dropped') this.#isDropped = true;
     else if (event.type === 'ended' || event.type === 'stopped') {
       const { turnId } = this.#cell.get();
       if (turnId === undefined || turnId === event.turnId) this.#become(idle);

@@ -1,12 +1,13 @@
 import type { Live } from '@parley/client/conversation/live';
 import { viewsOf } from '@parley/client/conversation/views';
 import type { AudioOutput } from '@parley/client/player/output';
+import { canResend, resend } from '@parley/client/recorder/resend';
 import { pcmSource } from '@parley/client/recorder/source';
 import { RecorderView } from '@parley/client/recorder/view';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { parleyOf } from '../support/parley.ts';
-import { answer, gate } from '../support/provider.ts';
+import { answer, gate, refusal } from '../support/provider.ts';
 import { sampleRate, saying, speech, spokenMs, startVoiceService, type VoiceService } from '../support/voice.ts';
 
 let service: VoiceService;
@@ -175,4 +176,62 @@ test('a source that cannot be opened is an error, and the next try may work', as
   recorder.leave();
   const { recorder: done } = await when(recorder, (now) => now.recorder.state === 'done');
   expect(done).toMatchObject({ turnId: expect.any(String) });
+});
+
+// Guards: the voice session that the failed turn names, and the segments that the queue still holds.
+test('a recording that could not be understood is sent again by whoever still has it', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const view = viewsOf(parley).of(id);
+  look(view);
+  await when(view, ({ status }) => status === 'success');
+  service.hear(95, refusal(503), refusal(503));
+  const source = pcmSource({ sampleRate });
+  const recorder = new RecorderView(parley.conversation(id), { source, queue: parley.segments });
+  await recorder.start();
+  source.push(new Int16Array(speech(95).buffer));
+  const first = await recorder.stop();
+  const { data } = await when(view, (state) => state.data?.outcomes.at(-1)?.turnId === first.turnId);
+  const outcome = data?.outcomes.at(-1);
+  if (outcome?.status !== 'failed') throw new Error('it did not fail');
+  expect(outcome).toMatchObject({
+    code: 'TRANSCRIPTION_FAILED',
+    retryable: true,
+    voiceSessionId: first.voiceSessionId,
+  });
+  // The server has no message that it could try again.
+  await expect(parley.conversation(id).retry(first.turnId)).rejects.toMatchObject({ reason: 'PROTOCOL_ORDER' });
+
+  const elsewhere = await parleyOf(app, 'ann');
+  expect(canResend(elsewhere.segments, id, outcome)).toBe(false);
+  await expect(resend(elsewhere.segments, id, outcome)).rejects.toMatchObject({ reason: 'NOT_FOUND' });
+  expect(canResend(parley.segments, id, outcome)).toBe(true);
+  const { turnId } = await resend(parley.segments, id, outcome);
+  expect(turnId).not.toBe(first.turnId);
+  const healed = await when(view, (state) => state.data?.outcomes.at(-1)?.turnId === turnId);
+  expect(healed.data?.outcomes.at(-1)?.status).toBe('completed');
+  expect(healed.data?.messages[0]?.parts).toEqual([{ type: 'text', text: saying(95) }]);
+  expect(healed.data?.transcripts).toEqual([]);
+});
+
+// Guard: who cancels a recording tells the server, which tells all who look.
+test('a recording that is cancelled goes from every screen', async () => {
+  const [parley, elsewhere] = [await parleyOf(app, 'ann'), await parleyOf(app, 'ann')];
+  const { id } = await parley.conversations.create();
+  const views = [parley, elsewhere].map((each) => viewsOf(each).of(id));
+  for (const view of views) {
+    look(view);
+    await when(view, ({ status }) => status === 'success');
+  }
+  const source = pcmSource({ sampleRate });
+  const options = { source, queue: parley.segments, segmentMs: 500 };
+  const recorder = new RecorderView(parley.conversation(id), options);
+  look(recorder);
+  await recorder.start();
+  for (let i = 0; i < 3; i++) source.push(new Int16Array(speech(96).buffer));
+  for (const view of views) await when(view, ({ data }) => data?.transcripts.length === 1);
+  await recorder.cancel();
+  expect(recorder.get()).toMatchObject({ recorder: { state: 'idle' }, pending: 0 });
+  for (const view of views) await when(view, ({ data }) => data?.transcripts.length === 0);
+  expect(views[0]?.get().data).toMatchObject({ outcomes: [], messages: [], listening: null });
 });
