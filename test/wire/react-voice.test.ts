@@ -134,6 +134,32 @@ test('an interruption stops the sound, and tells how far it was heard', async ()
   hold.release();
 });
 
+// Guard: only a piece of sound that is taken begins to be played (`#isDropped`).
+test('sound that was on its way when somebody stopped leaves the player idle', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const views = viewsOf(parley);
+  const view = views.of(id);
+  const { output } = loudspeaker();
+  const player = views.player(id, output);
+  look(view);
+  look(player);
+  await when(view, ({ status }) => status === 'success');
+  const came: number[] = [];
+  looking.push(view.onEvent((event) => event.type === 'agent.audio' && came.push(event.sentence)));
+  const hold = gate();
+  const long = 'This is the first sentence of a rather long story of which somebody hears the beginning. ';
+  app.provider.script(answer(long, 'And this is the second one. ', hold, 'What follows now comes too late.'));
+  const { turnId } = await view.outbox.send('a story', { speak: true });
+  await when(player, (now) => now.turnId === turnId);
+  player.stop();
+  const before = came.length;
+  hold.release();
+  await when(view, ({ data }) => data?.messages.length === 2 && data.turn === null);
+  expect(came.length).toBeGreaterThan(before);
+  expect(player.get()).toEqual({ state: 'idle' });
+});
+
 test('sound waits for an output that is blocked', async () => {
   const parley = await parleyOf(app, 'ann');
   const { id } = await parley.conversations.create();
