@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { RateLimits } from '../account/rate.ts';
 import type { Trust } from '../account/token.ts';
 import { BadEnvironment, type Environment } from './env.ts';
+import type { Network } from './proxy.ts';
 
 /** A service that is reached over HTTP, or the one that Parley brings along. */
 export type ProviderConfig =
@@ -19,7 +20,7 @@ export interface Config {
   listen: { host: string; port: number };
   /** Origins of other web pages that may call; `'*'` is all. */
   origins: readonly string[] | '*';
-  trustProxy: readonly string[];
+  trustProxy: readonly Network[];
   dataDir: string;
   /** Where builds of the console are. */
   consoleFolder: string;
@@ -100,10 +101,20 @@ function storageOf(env: Environment, dataDir: string): Config['storage'] {
   if (url === undefined) return { type: 'file', folder: resolve(dataDir, 'files') };
   // `file:files` and `file:///srv/files` alike; a host, as in `file://files`, is a slip.
   const path = /^file:(?:\/\/(?=\/))?([^/].*|\/(?!\/).*)$/.exec(url)?.[1];
-  if (path !== undefined) return { type: 'file', folder: resolve(repository, decodeURIComponent(path)) };
+  if (path !== undefined) return { type: 'file', folder: resolve(repository, decodePath(path)) };
   if (url.startsWith('file:'))
     throw new BadEnvironment('STORAGE_URL must be file: and a path, such as file:///srv/files');
   return { type: 's3', url };
+}
+
+function decodePath(path: string): string {
+  try {
+    const decoded = decodeURIComponent(path);
+    if (!decoded.includes('\0')) return decoded;
+  } catch {
+    // Said in one line, as of any other variable.
+  }
+  throw new BadEnvironment('STORAGE_URL must have two hexadecimal digits of UTF-8 after each %, and no NUL');
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { networkOf } from './proxy.ts';
 
 /** A variable that cannot be used, or a combination that cannot. The message is one line, names the variable and holds no value. */
 export class BadEnvironment extends Error {
@@ -40,6 +41,12 @@ const origins = list.refine(
   (values) => values.every((value) => value === '*' || (/^https?:/.test(value) && URL.parse(value)?.origin === value)),
   { error: 'must be a list of origins such as https://example.com, or *' },
 );
+
+const networks = list
+  .refine((values) => values.every((value) => networkOf(value) !== undefined), {
+    error: 'must be a list of addresses such as 10.0.0.1, or networks such as 10.0.0.0/8',
+  })
+  .transform((values) => values.flatMap((value) => networkOf(value) ?? []));
 
 /** What is said of a variable in the README's table, and whether its value must never be shown. */
 const means = (description: string) => ({ description });
@@ -131,9 +138,13 @@ const environment = z.object({
   CORS_ORIGINS: origins
     .default([])
     .meta(means('Origins of web pages that may call, separated by commas. Its own always may.')),
-  TRUST_PROXY: list
+  TRUST_PROXY: networks
     .default([])
-    .meta(means('Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas.')),
+    .meta(
+      means(
+        'Addresses, or networks as `10.0.0.0/8`, of proxies whose `X-Forwarded-For` is believed, separated by commas.',
+      ),
+    ),
   RATE_USER_PER_SECOND: rate
     .default(100)
     .meta(means('Calls a user may make in a second, on one replica; 0 is no limit.')),

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { createServer } from 'node:net';
 import cors from '@fastify/cors';
 import { startEmbedded } from '@parley/db/embedded';
 import { EmbeddedUnavailable } from '@parley/db/embedded-failure';
@@ -22,6 +23,8 @@ import type { Config } from './config.ts';
 import { registerConsole } from './console.ts';
 import { registerHeaders } from './console-headers.ts';
 import { registerSignIn } from './console-sign-in.ts';
+import { BadEnvironment } from './env.ts';
+import { addressOf } from './proxy.ts';
 
 export interface Server {
   url: string;
@@ -42,6 +45,7 @@ export interface Server {
 export async function serve(config: Config, logger: Logger, consoleBuilt?: Promise<void>): Promise<Server> {
   // It may fail before anybody waits for it.
   consoleBuilt?.catch(() => {});
+  await checkHost(config.listen.host);
   const embedded =
     config.database.mode === 'embedded'
       ? await startEmbedded({ dataDir: config.dataDir, log: (line) => logger.info({ line }, 'postgres') })
@@ -156,11 +160,14 @@ async function listen(config: Config, running: Running, logger: Logger): Promise
     },
   });
   server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
-  const url = await server.listen({ host: config.listen.host, port: config.listen.port });
-  const { port } = new URL(url);
+  const { host } = config.listen;
+  await server.listen({ host, port: config.listen.port });
+  const bound = server.server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('no port');
+  const { port } = bound;
   return {
-    url: `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${port}`,
-    port: Number(port),
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    port,
     redirect: () => sockets.broadcastReconnect(),
     leave() {
       sockets.broadcastReconnect();
@@ -191,31 +198,18 @@ function operations(server: FastifyInstance, running: Running): void {
   server.get('/openapi.json', (_request, reply) => reply.type('application/json').send(api));
 }
 
-/** The address of a request; of a proxy that is believed, the one that it names. */
-function addressOf(trusted: readonly string[]): (req: IncomingMessage) => string {
-  const proxies = new BlockList();
-  for (const address of trusted) {
-    const family = isIP(address);
-    if (family !== 0) proxies.addAddress(address, family === 6 ? 'ipv6' : 'ipv4');
+/** @throws BadEnvironment when nothing can listen there, on whatever port: before anything else has been started */
+async function checkHost(host: string): Promise<void> {
+  const probe = createServer();
+  try {
+    probe.listen({ host, port: 0 });
+    await once(probe, 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    throw new BadEnvironment(`HOST must be an address of this machine, or a name of one${code}`);
+  } finally {
+    probe.close();
   }
-  const isProxy = (address: string): boolean => {
-    const plain = address.replace(/^::ffff:/, '');
-    return isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
-  };
-  return (req) => {
-    let address = req.socket.remoteAddress ?? '';
-    const forwarded = req.headers['x-forwarded-for'];
-    const hops = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? ''))
-      .split(',')
-      .map((hop) => hop.trim());
-    // From the nearest hop outwards, for as long as whoever names the next one is believed.
-    while (isProxy(address)) {
-      const next = hops.pop();
-      if (!next || isIP(next) === 0) break;
-      address = next;
-    }
-    return address;
-  };
 }
 
 /** A page may connect when it came from this server, or from an origin that is allowed. */

@@ -1,7 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { startApp } from '../support/app.ts';
+import { base64, recording } from '../support/recording.ts';
 import { type Failure, failureOf, reasonOf } from '../support/stock.ts';
+import { sampleRate, speech, startVoiceService } from '../support/voice.ts';
 
 const text = (words: string) => [{ type: 'text' as const, text: words }];
 
@@ -57,6 +59,26 @@ describe('rates', () => {
     expect((await ada.conversations.messages.query({ conversationId })).total).toBe(4);
   });
 
+  // Guards: what ends a recording is counted before it is stored, be it new or known; nothing else of a recording is.
+  it('turns by voice beyond the rate are RATE_LIMITED, and recordings go on when they may', async () => {
+    const service = await startVoiceService();
+    const app = await limited({ ...service.env, RATE_TURNS_PER_MINUTE: '1' });
+    onTestFinished(() => service.close());
+    const ada = await app.trpc('ada');
+    const { id: conversationId } = await ada.conversations.create.mutate({});
+    const [first, second] = [recording(ada, conversationId), recording(ada, conversationId)];
+    await first.send(0);
+    expect(await first.send(1, { isLast: true })).toMatchObject({ status: 'accepted', missing: [] });
+    expect(await first.send(1, { isLast: true })).toMatchObject({ status: 'duplicate' });
+    await second.send(0);
+    expectLimited(await failureOf(second.send(1, { isLast: true })));
+    expectLimited(await failureOf(second.send(0, { isLast: true })));
+    const data = base64(speech(3));
+    const whole = ada.voice.sendMessage.mutate({ conversationId, format: 'pcm_s16le', sampleRate, data });
+    expectLimited(await failureOf(whole));
+    expect(await second.send(2)).toMatchObject({ status: 'accepted', missing: [1] });
+  });
+
   it('an address that calls too often is RATE_LIMITED before its credential is looked at', async () => {
     const app = await limited({ RATE_ADDRESS_PER_SECOND: '3' });
     const bad = await app.http('ada', { headers: { authorization: 'Bearer nonsense' } });
@@ -82,11 +104,13 @@ describe('rates', () => {
     await expect.poll(() => from('198.51.100.1'), { timeout: 5_000, interval: 200 }).toMatchObject({ status: 101 });
   });
 
-  it('a proxy is believed only when it is named', async () => {
-    const trusting = await limited({ RATE_ADDRESS_PER_SECOND: '2', TRUST_PROXY: '127.0.0.1' });
+  it('a proxy is believed only when it is named, or its network', async () => {
+    const trusting = await limited({ RATE_ADDRESS_PER_SECOND: '2', TRUST_PROXY: '127.0.0.0/8' });
+    const elsewhere = await limited({ RATE_ADDRESS_PER_SECOND: '2', TRUST_PROXY: '10.0.0.0/8,::1' });
     const doubting = await limited({ RATE_ADDRESS_PER_SECOND: '2' });
     for (const [app, expected] of [
       [trusting, [undefined]],
+      [elsewhere, [undefined, 'RATE_LIMITED']],
       [doubting, [undefined, 'RATE_LIMITED']],
     ] as const) {
       const clients = await Promise.all(

@@ -49,6 +49,8 @@ describe('variables', () => {
     ['REDIS_URL', 'localhost:6379'],
     ['STORAGE_URL', '/srv/files'],
     ['STORAGE_URL', 'file://srv/files'],
+    ['STORAGE_URL', 'file:///srv/50%zz'],
+    ['STORAGE_URL', 'file:///srv/%00'],
     ['OPENAI_BASE_URL', 'ftp://models'],
     ['OPENAI_API_KEY', 'two words'],
     ['LLM_PROVIDER', 'OpenAI'],
@@ -58,6 +60,11 @@ describe('variables', () => {
     ['AUTH_JWKS_URL', 'keys.json'],
     ['AUTH_PROVISION', 'yes'],
     ['CORS_ORIGINS', 'https://a.example/path'],
+    ['TRUST_PROXY', 'proxy.example'],
+    ['TRUST_PROXY', '10.0.0.1,10.0.0.2:80'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', '::/129'],
+    ['TRUST_PROXY', '10.0.0.0/'],
     ['MODEL_IDLE_MS', '1s'],
     ['MODEL_REPLY_TOKENS', '15999'],
     ['LOG_LEVEL', 'loud'],
@@ -128,7 +135,17 @@ describe('configuration', () => {
       folder: '/srv/other',
     });
     expect(config({ ...data, STORAGE_URL: 'file:/srv/other' }).storage).toEqual({ type: 'file', folder: '/srv/other' });
+    expect(config({ STORAGE_URL: 'file:///srv/50%25' }).storage).toEqual({ type: 'file', folder: '/srv/50%' });
     expect(config({ ...data, STORAGE_URL: 's3://bucket' }).storage).toEqual({ type: 's3', url: 's3://bucket' });
+  });
+
+  it('takes proxies by address and by network', () => {
+    expect(config({ TRUST_PROXY: '10.0.0.1, ::1,172.16.0.0/12 , fd00::/8' }).trustProxy).toEqual([
+      { address: '10.0.0.1', prefix: 32, family: 'ipv4' },
+      { address: '::1', prefix: 128, family: 'ipv6' },
+      { address: '172.16.0.0', prefix: 12, family: 'ipv4' },
+      { address: 'fd00::', prefix: 8, family: 'ipv6' },
+    ]);
   });
 
   it('is quiet in a terminal', () => {
