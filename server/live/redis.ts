@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Few } from './few.ts';
+import { goesOn, KnownPositions } from './known.ts';
 import { Lanes } from './lane.ts';
 import { MemoryLog } from './memory.ts';
 import { type Append, type Batch, Fenced, type Head, type LogListener, type LogStore, type Position } from './port.ts';
 import { parsePublished } from './redis-codec.ts';
 import type { RedisConnections } from './redis-connect.ts';
 import { RedisListener } from './redis-listener.ts';
+import { RedisReach } from './redis-reach.ts';
 import { RedisStore } from './redis-store.ts';
 
 export interface RedisLogOptions {
@@ -21,23 +22,14 @@ export interface RedisLogOptions {
   onState?: (lost: Error | undefined) => void;
 }
 
-/** The newest position seen in Redis, and the turn that was running in its epoch, if that is known. */
-interface Known extends Position {
-  turnId: string | undefined;
-}
-
 interface Listening {
   listener: LogListener;
   stop(): void;
 }
 
 const maxWaiting = 1_000;
-const maxKnown = 20_000;
 /** Conversations that can go on without Redis; more are refused. */
 const maxDetached = 50_000;
-const probeMs = 250;
-/** Probes that may fail before the connection is made anew. */
-const patience = 10;
 const reopenAtOnce = 16;
 
 /**
@@ -52,16 +44,11 @@ export class RedisLog implements LogStore {
   readonly #memory: MemoryLog;
   readonly #lanes = new Lanes(maxWaiting);
   readonly #listening = new Map<string, Few<Listening>>();
-  /** Least recently learned first. */
-  readonly #known = new Map<string, Known>();
+  readonly #known = new KnownPositions();
   /** Detached conversations, each with what was seen of it in Redis before. */
   readonly #detached = new Map<string, Position | undefined>();
-  readonly #onState: (lost: Error | undefined) => void;
-  readonly #closed = new AbortController();
   readonly #ready: Promise<void>;
-  #reachable = true;
-  #probing: Promise<void> | undefined;
-  readonly #connections: RedisConnections;
+  readonly #reach: RedisReach;
 
   constructor(connections: RedisConnections, options: RedisLogOptions = {}) {
     const defaults = {
@@ -72,19 +59,23 @@ export class RedisLog implements LogStore {
       timeoutMs: 300,
     };
     const { onState = () => {}, ...store } = options;
-    this.#connections = connections;
     this.#store = new RedisStore({ command: connections.command, origin: this.#origin, ...defaults, ...store });
     this.#listener = new RedisListener(connections.subscriber);
     this.#memory = new MemoryLog();
-    this.#onState = onState;
     this.#ready = connections.ready;
+    this.#reach = new RedisReach({
+      ping: () => this.#store.ping(),
+      onBack: () => this.#reopenAll(),
+      reconnect: () => connections.command.disconnect(true),
+      onState,
+    });
   }
 
   append(append: Append): Promise<Batch> {
     const { conversationId } = append;
     return this.#lanes.run(conversationId, async () => {
       let batch = await this.#attempt(conversationId, () => this.#write(append));
-      if (batch) this.#learn(conversationId, batch, append.turn?.ends ? undefined : append.turn?.id);
+      if (batch) this.#known.learn(conversationId, batch, append.turn?.ends ? undefined : append.turn?.id);
       else {
         this.#detach(conversationId, append);
         batch = await this.#memory.append(append);
@@ -139,15 +130,15 @@ export class RedisLog implements LogStore {
   }
 
   healthy(): boolean {
-    return this.#reachable;
+    return this.#reach.isReachable;
   }
 
   /** Leaves the connections open. */
   async close(): Promise<void> {
-    this.#closed.abort();
+    const probed = this.#reach.close();
     this.#listener.close();
     this.#listening.clear();
-    await this.#probing;
+    await probed;
     await this.#memory.close();
   }
 
@@ -158,7 +149,7 @@ export class RedisLog implements LogStore {
       this.#detach(conversationId);
       return turn ? this.#memory.claim(conversationId, turn) : this.#memory.head(conversationId);
     }
-    this.#learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] }, head.running?.turnId);
+    this.#known.learn(conversationId, { epoch: head.epoch, first: head.seq + 1, events: [] }, head.running?.turnId);
     return head;
   }
 
@@ -181,30 +172,13 @@ export class RedisLog implements LogStore {
   /** Undefined when Redis cannot be reached, or not for this conversation yet. */
   async #attempt<T>(conversationId: string, task: () => Promise<T>): Promise<T | undefined> {
     await this.#ready;
-    if (!this.#reachable || this.#detached.has(conversationId)) return undefined;
+    if (!this.#reach.isReachable || this.#detached.has(conversationId)) return undefined;
     try {
       return await task();
     } catch (error) {
       if (error instanceof Fenced) throw error;
-      this.#lose(error);
+      this.#reach.lose(error);
       return undefined;
-    }
-  }
-
-  #learn(conversationId: string, { epoch, first, events }: Batch, turnId?: string): void {
-    const seq = first + events.length - 1;
-    const known = this.#known.get(conversationId);
-    if (known && (known.epoch > epoch || (known.epoch === epoch && known.seq >= seq))) return;
-    this.#known.delete(conversationId);
-    this.#known.set(conversationId, {
-      epoch,
-      seq,
-      turnId: turnId ?? (known?.epoch === epoch ? known.turnId : undefined),
-    });
-    if (this.#known.size <= maxKnown) return;
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
-      return;
     }
   }
 
@@ -217,7 +191,7 @@ export class RedisLog implements LogStore {
       // What this replica has appended is delivered when Redis has acknowledged it.
       const published = parsePublished(message, this.#origin);
       if (!published) return;
-      this.#learn(conversationId, published.batch);
+      this.#known.learn(conversationId, published.batch);
       listener.onBatch(published.batch);
     } catch {
       listener.onLost();
@@ -230,36 +204,6 @@ export class RedisLog implements LogStore {
     const known = this.#known.get(conversationId);
     this.#detached.set(conversationId, known);
     this.#memory.continueAfter(conversationId, known, append ? goesOn(known, append) : known);
-  }
-
-  #lose(error: unknown): void {
-    if (this.#closed.signal.aborted) return;
-    this.#reachable = false;
-    if (this.#probing) return;
-    this.#onState(error instanceof Error ? error : new Error(String(error)));
-    this.#probing = this.#probe();
-  }
-
-  async #probe(): Promise<void> {
-    const { signal } = this.#closed;
-    for (let failures = 0; !signal.aborted; ) {
-      await sleep(probeMs, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        await this.#store.ping();
-        this.#reachable = true;
-        await this.#reopenAll();
-        // It may have been lost again in the meantime, by someone who relies on this probe.
-        if (this.#reachable) {
-          this.#probing = undefined;
-          this.#onState(undefined);
-          return;
-        }
-      } catch {
-        this.#reachable = false;
-      }
-      if (++failures % patience === 0) this.#connections.command.disconnect(true);
-    }
   }
 
   /** @throws Error when Redis is lost again; what has not been reopened stays detached. */
@@ -279,17 +223,8 @@ export class RedisLog implements LogStore {
     const { head, ended } = this.#memory.state(conversationId);
     const batch = await this.#store.reopen(conversationId, this.#detached.get(conversationId), head, ended);
     this.#detached.delete(conversationId);
-    this.#learn(conversationId, batch);
+    this.#known.learn(conversationId, batch);
     this.#deliver(conversationId, batch);
     await this.#memory.forget(conversationId);
   }
-}
-
-/**
- * The position after which the append goes on without loss although the log is no more: whoever has seen all that this replica
- * has seen has lost nothing, unless the log had been begun anew without the text that the append goes on with.
- */
-function goesOn(known: Known | undefined, { turn }: Append): Position | undefined {
-  if (turn && !turn.begins && !turn.ends && known?.turnId !== turn.id) return undefined;
-  return known;
 }
