@@ -7,6 +7,8 @@ export interface ListenOptions {
   /** Told when listening has begun again after the connection was lost: what was sent in between is gone. */
   onResumed: () => void;
   onError: (error: Error) => void;
+  /** Milliseconds that a connection may take to open, and as long again to begin to listen. Default 5 s. */
+  openMs?: number;
 }
 
 /**
@@ -14,13 +16,20 @@ export interface ListenOptions {
  * takes. What is sent is a hint: whoever needs to know for sure looks at the rows.
  */
 export async function listen(connection: Connection, options: ListenOptions): Promise<{ close(): Promise<void> }> {
+  const { openMs = 5_000 } = options;
   let client: pg.Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   let failures = 0;
 
   async function open(): Promise<void> {
-    const next = new pg.Client({ ...poolConfig(connection), keepAlive: true, application_name: 'parley-listen' });
+    const next = new pg.Client({
+      ...poolConfig(connection),
+      connectionTimeoutMillis: openMs,
+      query_timeout: openMs,
+      keepAlive: true,
+      application_name: 'parley-listen',
+    });
     let over = false;
     const lost = (error?: Error): void => {
       if (over) return;

@@ -4,6 +4,8 @@ import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectDatabase } from '@parley/db/connect';
 import { failureReason } from '@parley/db/failure';
+import { listen } from '@parley/db/listen';
+import { notify } from '@parley/db/notify';
 import { isTerminal } from '@parley/shared/terminal';
 import { describe, expect, inject, it } from 'vitest';
 import { createDatabase, makeTemplate, newDataFolder, startPostgres } from '../support/postgres.ts';
@@ -63,6 +65,40 @@ describe('PostgreSQL that falls silent for longer than an answer is waited for',
       expect(proxy.accepted).toBe(4);
     } finally {
       await db.destroy();
+      await proxy.close();
+      server.close();
+      await database.drop();
+    }
+  });
+});
+
+describe('a listener whose PostgreSQL falls silent while it opens its connection again', () => {
+  // Guard: `openMs`. Without it the first try would be the last.
+  it('tries again, and listens', async () => {
+    const { server, port } = await onPort();
+    const proxy = await startProxy(port);
+    const database = await createDatabase(inject('postgres'));
+    const url = `postgresql://${inject('postgres').user}@127.0.0.1:${proxy.port}${new URL(database.url).pathname}`;
+    const resumed = Promise.withResolvers<void>();
+    const heard = Promise.withResolvers<string>();
+    const failures: string[] = [];
+    const listener = await listen(url, {
+      channel: 'silence',
+      onNotify: heard.resolve,
+      onResumed: resumed.resolve,
+      onError: ({ message }) => void failures.push(message),
+      openMs: 1_500,
+    });
+    try {
+      proxy.stall('down');
+      proxy.cut();
+      await expect.poll(() => failures).toContainEqual(expect.stringMatching(/timeout/));
+      proxy.resume();
+      await resumed.promise;
+      await notify(database.db, 'silence', 'hello');
+      expect(await heard.promise).toBe('hello');
+    } finally {
+      await listener.close();
       await proxy.close();
       server.close();
       await database.drop();
