@@ -33,8 +33,9 @@ export class Watch {
   readonly #timing: WatchTiming;
   readonly #now: () => number;
   readonly #watched = new Map<Watcher, Watched>();
-  /** `performance.now()` as of which the database was last known to answer. */
-  #answeredAt = 0;
+  /** How long the database has not answered, as far as this process has looked: what it slept through it did not ask. */
+  #silentMs = 0;
+  #sweptAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #asking: Promise<void> | undefined;
   #closed = false;
@@ -49,7 +50,8 @@ export class Watch {
   add(watched: Watched, watcher: Watcher): void {
     this.#watched.set(watcher, watched);
     if (this.#timer || this.#closed) return;
-    this.#answeredAt = performance.now();
+    this.#silentMs = 0;
+    this.#sweptAt = performance.now();
     this.#timer = setInterval(() => this.#sweep(), this.#timing.sweepMs);
     this.#timer.unref();
   }
@@ -76,8 +78,11 @@ export class Watch {
     const now = this.#now();
     for (const [watcher, { expiresAt }] of this.#watched)
       if (expiresAt !== undefined && expiresAt <= now) this.#end(watcher, 'UNAUTHENTICATED', 'expired');
-    if (performance.now() - this.#answeredAt > this.#timing.graceMs)
-      for (const watcher of this.#watched.keys()) this.#end(watcher, 'UNAVAILABLE');
+    const { sweepMs, graceMs } = this.#timing;
+    const sweptAt = performance.now();
+    this.#silentMs += Math.min(sweptAt - this.#sweptAt, 2 * sweepMs);
+    this.#sweptAt = sweptAt;
+    if (this.#silentMs > graceMs) for (const watcher of this.#watched.keys()) this.#end(watcher, 'UNAVAILABLE');
     // A query that hangs is waited for, not asked again: at most one connection is held.
     if (this.#watched.size > 0)
       this.#asking ??= this.#ask([...this.#watched]).finally(() => {
@@ -86,7 +91,6 @@ export class Watch {
   }
 
   async #ask(all: readonly (readonly [Watcher, Watched])[]): Promise<void> {
-    const askedAt = performance.now();
     let bad: Awaited<ReturnType<typeof findInvalid>>;
     try {
       bad = await findInvalid(
@@ -97,7 +101,7 @@ export class Watch {
       // Asked again at the next sweep; the grace decides.
       return;
     }
-    this.#answeredAt = Math.max(this.#answeredAt, askedAt);
+    this.#silentMs = 0;
     for (const [place, why] of bad) {
       const [watcher, watched] = all[place] ?? [];
       // It may have left meanwhile, or be watched for another credential.

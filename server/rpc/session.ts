@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Locale, localeOf } from '@parley/shared/explain';
-import { ParleyError } from '@parley/shared/reason';
+import { ParleyError, type Reason } from '@parley/shared/reason';
 import type { Credentials, Presented, Principal } from '../account/principal.ts';
 import type { Watcher } from '../account/watch.ts';
 import type { CredentialListener } from './transport.ts';
@@ -15,6 +15,9 @@ export interface Arrival {
   /** Where it came from. */
   address: string;
 }
+
+/** Ends of a credential that are not for good. */
+const passing: ReadonlySet<Reason> = new Set<Reason>(['UNAVAILABLE', 'FORBIDDEN']);
 
 /**
  * Whoever is at the other end of a request or a connection. The credential is looked at when a procedure first needs it, and
@@ -52,8 +55,11 @@ export class Session implements Watcher {
 
   /** @throws ParleyError as `Credentials.authenticate` */
   async principal(): Promise<Principal> {
+    const ended = this.#ended;
     const principal = await this.#credentials.authenticate(this.#presented);
     this.#principal = principal;
+    // What ended because nobody could say, or with a suspension, is good again; unless it has ended meanwhile.
+    if (ended && ended === this.#ended && passing.has(ended.reason)) this.#ended = undefined;
     this.#watch();
     return principal;
   }
@@ -73,6 +79,9 @@ export class Session implements Watcher {
   onInvalid(error: ParleyError): void {
     this.#isWatched = false;
     this.#ended ??= error;
+    // What was found good a moment before is not to be believed.
+    if (this.#principal && error.reason === 'FORBIDDEN')
+      this.#credentials.forget(this.#principal.tenant, this.#principal.userId);
     this.#listener?.onInvalid();
   }
 

@@ -1,5 +1,5 @@
 import { createApiKey, revokeApiKey } from '@parley/db/repository/api-key';
-import { suspendUser } from '@parley/db/repository/user';
+import { approveUser, suspendUser } from '@parley/db/repository/user';
 import { makeKey } from '@parley/server/account/key';
 import type { Scope } from '@parley/shared/account';
 import { decodeJwt } from 'jose';
@@ -124,6 +124,13 @@ describe.concurrent('what ends while it lasts', () => {
     expect(performance.now() - from).toBeLessThan(5_000);
     const calls = [socket.client.account.me.query(), withToken(token).turns.get.query({ turnId: conversationId })];
     expect(await Promise.all(calls.map(reasonOf))).toEqual(['FORBIDDEN', 'FORBIDDEN']);
+    // Guard: the connection does not hold the end against who is let in again.
+    expect((await watch(socket.client, { conversationId }).ended)?.reason).toBe('FORBIDDEN');
+    await approveUser(app.database.db, 'acme', 'sam');
+    const again = watch(socket.client, { conversationId });
+    await Promise.race([again.started, again.ended]);
+    await socket.client.conversations.rename.mutate({ conversationId, title: 'back' });
+    expect((await again.first('conversation.updated')).conversation.title).toBe('back');
     await socket.close();
   });
 

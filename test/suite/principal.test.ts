@@ -4,9 +4,10 @@ import { approveUser, listUsers, provisionUser, suspendUser, updateProfile } fro
 import { makeKey } from '@parley/server/account/key';
 import { Credentials, type CredentialsOptions, type Principal } from '@parley/server/account/principal';
 import { signToken, type Verifier, verifiersFor } from '@parley/server/account/token';
+import { Session } from '@parley/server/rpc/session';
 import { ParleyError } from '@parley/shared/reason';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
 import type { FreshDatabase } from '../support/postgres.ts';
 
@@ -235,6 +236,52 @@ describe('a watch', () => {
     expect(performance.now() - from).toBeGreaterThan(200);
     await grace.close();
     await down.destroy();
+  });
+
+  // Guard: only what was looked at counts as silence. A process that stood still has not asked.
+  it('goes on after the process stood still for longer than nobody may be able to say', async () => {
+    const all = credentials({ timing });
+    const ends: unknown[] = [];
+    all.watch(await all.authenticate({ token: await token('asleep') }), { onInvalid: (error) => ends.push(error) });
+    const leaving = ending(all, await all.authenticate({ token: await token('leaving') }));
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+    try {
+      // Told by an answer that came after the sleep.
+      await suspendUser(db, 'acme', 'leaving');
+      expect(await leaving).toMatchObject({ reason: 'FORBIDDEN' });
+      expect(ends).toEqual([]);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  // Guard: a session drops what ended it when its credential is good again.
+  it('is over for a connection until its credential is good again', async () => {
+    const all = credentials({ timing: { ...timing, graceMs: 200 } });
+    const arrival = { accepted: 'en' as const, traceId: undefined, address: '::1' };
+    const session = new Session(all, { ...arrival, presented: { token: await token('again') } });
+    await session.principal();
+    const end = (): Promise<void> =>
+      new Promise((resolve) => {
+        session.listen({ onInvalid: resolve });
+      });
+    const silent = end();
+    await sql`alter table api_keys rename to away`.execute(db);
+    await silent;
+    expect(session.valid()).toMatchObject({ reason: 'UNAVAILABLE' });
+    await sql`alter table away rename to api_keys`.execute(db);
+    await session.principal();
+    expect(session.valid()).toBeUndefined();
+    const suspended = end();
+    await suspendUser(db, 'acme', 'again');
+    await suspended;
+    await expect(session.principal()).rejects.toMatchObject({ reason: 'FORBIDDEN' });
+    expect(session.valid()).toMatchObject({ reason: 'FORBIDDEN' });
+    await approveUser(db, 'acme', 'again');
+    await session.principal();
+    expect(session.valid()).toBeUndefined();
+    session.listen(undefined);
   });
 
   it('leaves no timer', async () => {
