@@ -37,6 +37,15 @@ export async function lockSession(trx: Trx, owner: Owner, key: SessionKey, turnI
     .executeTakeFirstOrThrow();
 }
 
+export async function findSession(db: Db, key: SessionKey): Promise<VoiceSessionRow | undefined> {
+  return await db
+    .selectFrom('voice_sessions')
+    .selectAll()
+    .where('conversation_id', '=', key.conversationId)
+    .where('id', '=', key.voiceSessionId)
+    .executeTakeFirst();
+}
+
 export async function updateSession(
   trx: Db,
   key: SessionKey,
@@ -143,7 +152,7 @@ export async function readAudio(db: Db, segmentId: string): Promise<Buffer | und
   return row?.data;
 }
 
-/** What became of a segment that was waiting; false when somebody else has written that already. */
+/** What became of a segment that was waiting; false when somebody else has written that already, or nobody may know any more. */
 export async function finishSegment(
   db: Db,
   id: string,
@@ -160,6 +169,15 @@ export async function finishSegment(
       .set({ status: result.status, text: result.text, duration_ms: result.durationMs, claimed_until: null })
       .where('id', '=', id)
       .where('status', '=', 'stored')
+      .where((where) =>
+        where.exists(
+          where
+            .selectFrom('conversations')
+            .select('conversations.id')
+            .whereRef('conversations.id', '=', 'segments.conversation_id')
+            .where('conversations.deleted_at', 'is', null),
+        ),
+      )
       .returning(['conversation_id', 'voice_session_id'])
       .executeTakeFirst();
     if (!row) return false;
@@ -180,6 +198,19 @@ export async function reviveSegment(trx: Trx, id: string, claimMs: number): Prom
     .set({ status: 'stored', claimed_until: soon(claimMs) })
     .where('id', '=', id)
     .execute();
+}
+
+/** Whether a segment still waits to be transcribed, and its conversation is there. */
+export async function isWaiting(db: Db, id: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('segments')
+    .innerJoin('conversations', 'conversations.id', 'segments.conversation_id')
+    .select('segments.id')
+    .where('segments.id', '=', id)
+    .where('segments.status', '=', 'stored')
+    .where('conversations.deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 export async function renewSegments(db: Db, ids: readonly string[], claimMs: number): Promise<void> {

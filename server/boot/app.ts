@@ -129,10 +129,11 @@ async function wire(
   const listener = await listen(connection, {
     channel: turnChannel,
     onNotify: (payload) => {
-      const [kind, turnId] = payload.split(' ');
-      if (!turnId) return;
-      if (kind === 'interrupt' || kind === 'deleted') void runner.stop(turnId, kind);
-      else if (kind === 'hush') runner.hush(turnId);
+      const [kind, id] = payload.split(' ');
+      if (!id) return;
+      if (kind === 'interrupt' || kind === 'deleted') void runner.stop(id, kind);
+      else if (kind === 'hush') runner.hush(id);
+      else if (kind === 'gone') voice.ports.deletions.deleted(id);
     },
     // What was asked for while nobody listened is on the rows.
     onResumed: () => void runner.leases.renew(),

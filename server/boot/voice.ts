@@ -5,6 +5,7 @@ import { makeSynthesizer, makeTranscriber, makeVoiceActivity } from '../speech/r
 import { trimSilence } from '../speech/trim.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import type { TurnRunner } from '../turn/runner.ts';
+import { Deletions } from '../voice/deletion.ts';
 import { Listening } from '../voice/listening.ts';
 import type { VoicePorts } from '../voice/ports.ts';
 import { TranscriptionQueue } from '../voice/queue.ts';
@@ -62,6 +63,7 @@ export function assembleSpeech(config: Pick<Config, 'stt' | 'tts' | 'voice'>): S
         decode: ({ data, format, sampleRate }, maxSeconds) =>
           decoder.decode(data, { format, sampleRate }, { maxSeconds, maxBytes: limits.segmentBytes }),
         trim: (sound, signal) => trimSilence(sound, activity, signal),
+        deletions: new Deletions(),
       };
       const queue = new TranscriptionQueue(ports);
       const listening = new Listening(ports);

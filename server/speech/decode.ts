@@ -45,8 +45,8 @@ export interface Decoder {
    * The sound of a file or of raw samples, mono at 16 kHz, as long as it really is, whatever it declares. The work is
    * done in a thread, within the bounds; when `signal` aborts it stops and throws the signal's reason.
    * @throws ParleyError as `checkAudio`; `PAYLOAD_TOO_LARGE` for more than `maxSeconds`, declared or real;
-   * `TRANSCRIPTION_FAILED` for what is damaged, cut off or in an encoding that is not known; `STT_UNAVAILABLE` when too
-   * many wait
+   * `TRANSCRIPTION_FAILED` for what is damaged, cut off or in an encoding that is not known; `UNAVAILABLE` when too many
+   * wait
    */
   decode(data: Uint8Array, source: AudioSource, bounds: DecodeBounds, signal?: AbortSignal): Promise<Sound>;
   close(): Promise<void>;
@@ -83,7 +83,7 @@ export function makeDecoder({ threads: size = 2, waiting = 64, jobMs = 20_000 } 
 /** A thread that hangs or dies does so of the bytes it was given; a full queue says nothing of them. */
 function refusalOf(error: ThreadError): ParleyError {
   const isOverload = error.fault === 'busy' || error.fault === 'closed';
-  return new ParleyError(isOverload ? 'STT_UNAVAILABLE' : 'TRANSCRIPTION_FAILED', {
+  return new ParleyError(isOverload ? 'UNAVAILABLE' : 'TRANSCRIPTION_FAILED', {
     cause: error,
     message: error.message,
   });

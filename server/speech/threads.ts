@@ -29,6 +29,13 @@ export class ThreadError extends Error {
   }
 }
 
+/** Whether work was refused only because too much of it waits already, which says nothing of what it was to be done on. */
+export function isBusy(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof ThreadError) return cause.fault === 'busy';
+  return false;
+}
+
 interface Entry<Job, Answer> {
   job: Job;
   stop: Int32Array<SharedArrayBuffer>;

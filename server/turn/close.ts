@@ -54,6 +54,7 @@ export async function deleteConversation(
   const unfinished = await ports.db.transaction().execute(async (trx) => {
     await lockConversation(trx, owner, conversationId);
     await markDeleted(trx, conversationId);
+    await notify(trx, turnChannel, `gone ${conversationId}`);
     return await listUnfinished(trx, conversationId);
   });
   try {

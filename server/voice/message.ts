@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { getConversation, type Owner } from '@parley/db/repository/conversation';
 import { findMessage } from '@parley/db/repository/message';
 import { findOwnTurn } from '@parley/db/repository/turn';
-import { findUser } from '@parley/db/repository/user';
+import { findUser, type UserRow } from '@parley/db/repository/user';
 import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
@@ -12,7 +12,7 @@ import { publish } from '../turn/publish.ts';
 import { type Sent, submit } from '../turn/send.ts';
 import { Interim } from './interim.ts';
 import { nameOf, type VoicePorts } from './ports.ts';
-import { millisecondsOf, transcribe } from './transcribe.ts';
+import { millisecondsOf, type Transcript, transcribe } from './transcribe.ts';
 
 /**
  * One whole recording as a turn. It is transcribed before it is accepted, so that what cannot be understood is answered here.
@@ -39,11 +39,12 @@ export async function sendVoiceMessage(
   if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
   const user = await findUser(db, owner.tenant, owner.userId);
   const sound = await ports.decode(input, limits.segmentSeconds);
-  const interim = new Interim((partial) =>
-    tell(ports, { conversationId: conversation.id, turnId, text: partial, sound }),
+  const { text, sttMs } = await understand(
+    ports,
+    { owner, conversationId: conversation.id, turnId, sound },
+    user,
+    signal,
   );
-  const options = { language: user?.locale ?? undefined, onPartial: (partial: string) => interim.push(partial) };
-  const { text, sttMs } = await transcribe(ports, sound, options, signal).finally(() => interim.end());
   if (text === '') throw new ParleyError('NO_SPEECH');
   const sent = await submit(ports.turns, ports.runner, {
     owner,
@@ -67,11 +68,40 @@ export async function sendVoiceMessage(
   return { ...sent, voiceSessionId: turnId };
 }
 
-async function tell(
+interface Said {
+  owner: Owner;
+  conversationId: string;
+  turnId: string;
+  sound: Sound;
+}
+
+/** Transcribes it, for as long as its conversation is there. */
+async function understand(
   ports: VoicePorts,
-  said: { conversationId: string; turnId: string; text: string; sound: Sound },
-): Promise<void> {
-  const { conversationId, turnId: voiceSessionId, text, sound } = said;
+  said: Said,
+  user: UserRow | undefined,
+  signal: AbortSignal,
+): Promise<Transcript> {
+  const permit = (): Promise<unknown> => getConversation(ports.turns.db, said.owner, said.conversationId);
+  const deletion = ports.deletions.watch(said.conversationId);
+  const interim = new Interim(async (partial) => {
+    if (!deletion.signal.aborted) await tell(ports, said, partial);
+  });
+  const options = {
+    language: user?.locale ?? undefined,
+    onPartial: (partial: string) => interim.push(partial),
+    permit,
+  };
+  try {
+    return await transcribe(ports, said.sound, options, AbortSignal.any([signal, deletion.signal]));
+  } finally {
+    deletion.end();
+    await interim.end();
+  }
+}
+
+async function tell(ports: VoicePorts, said: Said, text: string): Promise<void> {
+  const { conversationId, turnId: voiceSessionId, sound } = said;
   await publish(ports.turns, {
     type: 'transcript.partial',
     conversationId,

@@ -1,14 +1,19 @@
 import {
   claimAbandoned,
+  findSession,
   finishSegment,
+  isWaiting,
   listQuietSessions,
   readAudio,
   renewSegments,
 } from '@parley/db/repository/segment';
 import { limits } from '@parley/shared/limits';
+import { pause } from '@parley/shared/pause';
 import { type AudioFormat, audioFormat } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
+import { isBusy } from '../speech/threads.ts';
 import { closeAbandoned } from './abandoned.ts';
+import { type HeldSound, HeldSounds } from './held.ts';
 import { Interim } from './interim.ts';
 import type { VoicePorts } from './ports.ts';
 import { advance, type Session, sessionOf, tellPartial } from './session.ts';
@@ -16,8 +21,10 @@ import { millisecondsOf, transcribe } from './transcribe.ts';
 
 /** Segments that are transcribed at once. */
 const parallel = 4;
-/** Decoded sounds that wait; of further ones only the row waits, and the sound is read again. */
-const mostHeld = 8;
+/** Segments that wait here; further ones are left to any replica's sweep, as those of a replica that died. */
+const mostWaiting = 1_000;
+/** How long a segment waits when threads have too much to do. */
+const busyMs = 250;
 const sweepMs = 1_000;
 /** Abandoned recordings are looked for this often at least, and no more often than their life is long. */
 const abandonedMs = 60_000;
@@ -30,13 +37,19 @@ interface Waiting {
   session: Session;
   format: AudioFormat;
   sampleRate: number | null;
-  sound: Sound | undefined;
-  /** Its speech without silence, when that is being looked for already. */
-  speech?: Promise<Sound | undefined> | undefined;
+  /** Decoded already, when its sound is at hand. */
+  held?: HeldSound | undefined;
+}
+
+/** Nobody waits for what a segment says, or that cannot be known now: it is left as it is. */
+class Left extends Error {
+  override readonly name = 'Left';
 }
 
 /** Transcribes stored segments, a few at once; takes over those of replicas that died; watches recordings that are overdue. */
 export class TranscriptionQueue {
+  /** Sounds of segments that are about to be added, or wait. */
+  readonly held: HeldSounds;
   readonly #ports: VoicePorts;
   readonly #waiting: Waiting[] = [];
   readonly #mine = new Set<string>();
@@ -49,6 +62,7 @@ export class TranscriptionQueue {
 
   constructor(ports: VoicePorts) {
     this.#ports = ports;
+    this.held = new HeldSounds((sound, signal) => ports.trim(sound, signal));
   }
 
   start(): void {
@@ -64,18 +78,19 @@ export class TranscriptionQueue {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    this.#waiting.length = 0;
     this.#abort.abort();
+    for (const { held } of this.#waiting.splice(0)) held?.drop();
     await this.#sweeping;
     await Promise.all(this.#work);
   }
 
-  /** `sound`: decoded already, when it is at hand. */
   add(segment: Waiting): void {
-    if (this.#mine.has(segment.id) || this.#abort.signal.aborted) return;
+    if (this.#mine.has(segment.id) || this.#abort.signal.aborted || this.#waiting.length >= mostWaiting) {
+      segment.held?.drop();
+      return;
+    }
     this.#mine.add(segment.id);
-    const held = this.#waiting.filter((other) => other.sound).length;
-    this.#waiting.push(held < mostHeld ? segment : { ...segment, sound: undefined, speech: undefined });
+    this.#waiting.push(segment);
     this.#next();
   }
 
@@ -98,20 +113,22 @@ export class TranscriptionQueue {
 
   async #transcribe(segment: Waiting): Promise<void> {
     const { db } = this.#ports.turns;
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(segmentMs)]);
-    const interim = new Interim((text) => this.#tell(segment, text));
+    const deletion = this.#ports.deletions.watch(segment.session.conversationId);
+    const signal = AbortSignal.any([this.#abort.signal, deletion.signal, AbortSignal.timeout(segmentMs)]);
+    signal.addEventListener('abort', () => segment.held?.drop(), { once: true });
+    const interim = new Interim(async (text) => {
+      if (!deletion.signal.aborted) await this.#tell(segment, text);
+    });
     let result: Parameters<typeof finishSegment>[2];
     try {
-      const sound = segment.sound ?? (await this.#read(segment));
-      const onPartial = (part: string): void => interim.push(part);
-      const { text, sttMs } = await transcribe(this.#ports, sound, { onPartial }, signal, segment.speech);
-      const status = text === '' ? 'silent' : 'transcribed';
-      result = { status, text, sttMs, durationMs: millisecondsOf(sound) };
+      result = await this.#understand(segment, (part) => interim.push(part), signal);
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
+      if (this.#abort.signal.aborted || deletion.signal.aborted || error instanceof Left) return;
       this.#report(error);
       result = { status: 'failed', text: null, durationMs: null, sttMs: 0 };
     } finally {
+      segment.held?.drop();
+      deletion.end();
       await interim.end();
     }
     const isOurs = await finishSegment(db, segment.id, result);
@@ -122,6 +139,29 @@ export class TranscriptionQueue {
     await advance(this.#ports, segment.session);
   }
 
+  /** Threads that have too much to do say nothing of a sound that is stored: it waits for them. */
+  async #understand(
+    segment: Waiting,
+    onPartial: (part: string) => void,
+    signal: AbortSignal,
+  ): Promise<Parameters<typeof finishSegment>[2]> {
+    const permit = async (): Promise<void> => {
+      const waits = await isWaiting(this.#ports.turns.db, segment.id).catch((error: unknown) => this.#report(error));
+      if (!waits) throw new Left();
+    };
+    let sound = segment.held?.sound;
+    for (let trimming = segment.held?.speech; ; trimming = undefined) {
+      try {
+        sound ??= await this.#read(segment);
+        const { text, sttMs } = await transcribe(this.#ports, sound, { onPartial, permit, trimming }, signal);
+        return { status: text === '' ? 'silent' : 'transcribed', text, sttMs, durationMs: millisecondsOf(sound) };
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+      }
+      await pause(busyMs, signal);
+    }
+  }
+
   /** `unfinished`: what is understood of it so far. */
   async #tell({ session, index }: Waiting, unfinished?: string): Promise<void> {
     const underWay = unfinished === undefined ? undefined : { index, text: unfinished };
@@ -129,8 +169,8 @@ export class TranscriptionQueue {
   }
 
   async #read(segment: Waiting): Promise<Sound> {
-    const data = await readAudio(this.#ports.turns.db, segment.id);
-    if (!data) throw new Error('a segment without sound');
+    const data = await readAudio(this.#ports.turns.db, segment.id).catch((error: unknown) => this.#report(error));
+    if (!data) throw new Left();
     const { format, sampleRate } = segment;
     return await this.#ports.decode({ data, format, sampleRate: sampleRate ?? undefined }, limits.segmentSeconds);
   }
@@ -144,13 +184,12 @@ export class TranscriptionQueue {
   async #sweep(): Promise<void> {
     const { db, leaseMs } = this.#ports.turns;
     try {
-      for (const row of await claimAbandoned(db, leaseMs, batch)) {
-        const session = await db
-          .selectFrom('voice_sessions')
-          .selectAll()
-          .where('conversation_id', '=', row.conversation_id)
-          .where('id', '=', row.voice_session_id)
-          .executeTakeFirst();
+      const room = Math.min(batch, mostWaiting - this.#waiting.length);
+      for (const row of room > 0 ? await claimAbandoned(db, leaseMs, room) : []) {
+        const session = await findSession(db, {
+          conversationId: row.conversation_id,
+          voiceSessionId: row.voice_session_id,
+        });
         const format = audioFormat.safeParse(row.format);
         if (!session || !format.success) continue;
         this.add({
@@ -159,7 +198,6 @@ export class TranscriptionQueue {
           session: sessionOf(session),
           format: format.data,
           sampleRate: row.sample_rate,
-          sound: undefined,
         });
       }
       // One that cannot be looked at does not keep the others from it.

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Trx } from '@parley/db/connect';
 import { getConversation, lockConversation, type Owner } from '@parley/db/repository/conversation';
 import {
+  findSession,
   listSegments,
   lockSession,
   putSegment,
@@ -14,7 +15,7 @@ import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { SegmentReceipt, SendSegmentInput } from '@parley/shared/voice';
-import type { Sound } from '../speech/port.ts';
+import type { HeldSound } from './held.ts';
 import type { VoicePorts } from './ports.ts';
 import type { TranscriptionQueue } from './queue.ts';
 import { missingOf } from './reconcile.ts';
@@ -23,14 +24,14 @@ import { millisecondsOf } from './transcribe.ts';
 
 /** What a segment is by itself, known before anything is stored. */
 interface Decoded {
-  sound: Sound | undefined;
-  /** Its speech without silence: looked for while the segment is being stored. */
-  speech: Promise<Sound | undefined> | undefined;
+  /** None when it cannot be decoded. */
   durationMs: number | null;
+  /** Its sound, in which speech is looked for while the segment is being stored; none where there was no place for it. */
+  held: HeldSound | undefined;
 }
 
 type Received =
-  | { kind: 'accepted'; row: SegmentRow; sound: Sound; speech: Decoded['speech']; receipt: SegmentReceipt }
+  | { kind: 'accepted'; row: SegmentRow; held: HeldSound | undefined; receipt: SegmentReceipt }
   | { kind: 'duplicate'; receipt: SegmentReceipt }
   /** It is stored, but there is nothing in it to transcribe. */
   | { kind: 'undecodable' }
@@ -38,31 +39,48 @@ type Received =
   | { kind: 'undecoded' };
 
 /**
- * Takes one segment of a recording: stored, acknowledged, then transcribed.
- * @throws ParleyError NOT_FOUND, CONVERSATION_ENDED, SEGMENT_CONFLICT, PAYLOAD_TOO_LARGE, UNSUPPORTED_FORMAT, and
- * TRANSCRIPTION_FAILED for sound that cannot be decoded, which stays stored until its client sends it anew
+ * Takes one segment of a recording: stored, acknowledged, then transcribed. `countTurn` is asked before the end of a recording
+ * is stored, and throws to refuse it.
+ * @throws ParleyError NOT_FOUND, CONVERSATION_ENDED, SEGMENT_CONFLICT, PAYLOAD_TOO_LARGE, UNSUPPORTED_FORMAT, PROTOCOL_ORDER after
+ * its recording was cancelled, UNAVAILABLE while too much is being decoded, and TRANSCRIPTION_FAILED for sound that cannot be
+ * decoded, which stays stored until its client sends it anew
  */
 export async function receiveSegment(
   ports: VoicePorts,
   queue: TranscriptionQueue,
   owner: Owner,
   input: SendSegmentInput,
+  countTurn: () => Promise<void>,
 ): Promise<SegmentReceipt> {
   const { db } = ports.turns;
   const sha256 = createHash('sha256').update(input.data).digest();
   const session: Session = { conversationId: input.conversationId, voiceSessionId: input.voiceSessionId, owner };
-  const [segments] = await Promise.all([listSegments(db, session), getConversation(db, owner, input.conversationId)]);
+  const [segments, before] = await Promise.all([
+    listSegments(db, session),
+    input.isLast ? findSession(db, session) : undefined,
+    getConversation(db, owner, input.conversationId),
+  ]);
   const known = segments.find((segment) => segment.index === input.index);
   // A segment that is stored already is not worth decoding again.
   const repeated = known?.sha256.equals(sha256) && known.status !== 'failed';
-  let received = await take(ports, session, input, sha256, repeated ? undefined : await decodeSegment(ports, input));
-  if (received.kind === 'undecoded')
-    received = await take(ports, session, input, sha256, await decodeSegment(ports, input));
+  let isCounted = !input.isLast || (before?.last_index ?? null) !== null;
+  const settle = async (decoded?: Decoded): Promise<Received> => {
+    let received: Received | undefined;
+    try {
+      if (!isCounted) await countTurn();
+      isCounted = true;
+      received = await take(ports, session, input, sha256, decoded);
+      return received;
+    } finally {
+      if (received?.kind !== 'accepted') decoded?.held?.drop();
+    }
+  };
+  let received = await settle(repeated ? undefined : await decodeSegment(ports, queue, input));
+  if (received.kind === 'undecoded') received = await settle(await decodeSegment(ports, queue, input));
   switch (received.kind) {
     case 'accepted': {
       const { id, sample_rate: sampleRate } = received.row;
-      const { sound, speech } = received;
-      queue.add({ id, index: input.index, session, format: input.format, sampleRate, sound, speech });
+      queue.add({ id, index: input.index, session, format: input.format, sampleRate, held: received.held });
       return received.receipt;
     }
     case 'duplicate':
@@ -98,10 +116,10 @@ async function take(
     if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
     checkPlace(row, segments, input, decoded);
     const stored = await store(trx, ports, session, same, { input, decoded, sha256 });
-    const now = await note(trx, session, row, input, decoded.sound !== undefined);
-    if (!decoded.sound) return { kind: 'undecodable' };
+    const now = await note(trx, session, row, input, decoded.durationMs !== null);
+    if (decoded.durationMs === null) return { kind: 'undecodable' };
     const receipt = receiptOf('accepted', now, [...segments, stored]);
-    return { kind: 'accepted', row: stored, sound: decoded.sound, speech: decoded.speech, receipt };
+    return { kind: 'accepted', row: stored, held: decoded.held, receipt };
   });
 }
 
@@ -115,25 +133,23 @@ async function store(
 ): Promise<SegmentRow> {
   const { leaseMs } = ports.turns;
   if (failed?.sha256.equals(sha256)) {
-    if (decoded.sound) await reviveSegment(trx, failed.id, leaseMs);
+    if (decoded.durationMs !== null) await reviveSegment(trx, failed.id, leaseMs);
     return failed;
   }
   const { index, isLast, format, sampleRate = null, data } = input;
-  const { sound, durationMs } = decoded;
+  const { durationMs } = decoded;
+  const status = durationMs === null ? 'failed' : 'stored';
   const segment = { id: newId(), index, isLast, format, sampleRate, durationMs, sha256, data };
-  return await putSegment(trx, session.owner, session, { ...segment, status: sound ? 'stored' : 'failed' }, leaseMs);
+  return await putSegment(trx, session.owner, session, { ...segment, status }, leaseMs);
 }
 
-async function decodeSegment(ports: VoicePorts, input: SendSegmentInput): Promise<Decoded> {
+async function decodeSegment(ports: VoicePorts, queue: TranscriptionQueue, input: SendSegmentInput): Promise<Decoded> {
   try {
     const sound = await ports.decode(input, limits.segmentSeconds);
-    const speech = ports.trim(sound, new AbortController().signal);
-    // Whoever transcribes it is told; a segment that is refused meanwhile has nobody to tell.
-    speech.catch(() => undefined);
-    return { sound, speech, durationMs: millisecondsOf(sound) };
+    return { durationMs: millisecondsOf(sound), held: queue.held.hold(sound) };
   } catch (error) {
     if (error instanceof ParleyError && error.reason === 'TRANSCRIPTION_FAILED')
-      return { sound: undefined, speech: undefined, durationMs: null };
+      return { durationMs: null, held: undefined };
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Owner } from '@parley/db/repository/conversation';
 import {
+  findSession,
   linkSegments,
   listSegments,
   lockSession,
@@ -60,15 +61,7 @@ async function look(
   session: Session,
 ): Promise<{ state: SessionState; row: VoiceSessionRow | undefined }> {
   const { db } = ports.turns;
-  const [row, segments] = await Promise.all([
-    db
-      .selectFrom('voice_sessions')
-      .selectAll()
-      .where('conversation_id', '=', session.conversationId)
-      .where('id', '=', session.voiceSessionId)
-      .executeTakeFirst(),
-    listSegments(db, session),
-  ]);
+  const [row, segments] = await Promise.all([findSession(db, session), listSegments(db, session)]);
   return { row, state: stateOf(segments, row?.last_index ?? null) };
 }
 

@@ -9,35 +9,48 @@ export interface Transcript {
   sttMs: number;
 }
 
+export interface TranscribeOptions {
+  language?: string | undefined;
+  onPartial?: (text: string) => void;
+  /** Asked right before a service hears anything; what it throws keeps the sound from it. */
+  permit?: () => Promise<unknown>;
+  /** Of this sound, under way already. */
+  trimming?: Promise<Sound | undefined> | undefined;
+}
+
 /**
- * What is said in a sound. `trimming`: of this sound, under way already.
- * @throws ParleyError TRANSCRIPTION_FAILED, STT_UNAVAILABLE; the signal's reason
+ * What is said in a sound.
+ * @throws ParleyError TRANSCRIPTION_FAILED, STT_UNAVAILABLE; what `permit` throws; the signal's reason
  */
 export async function transcribe(
   ports: Pick<VoicePorts, 'transcriber' | 'trim'>,
   sound: Sound,
-  options: { language?: string | undefined; onPartial?: (text: string) => void },
+  options: TranscribeOptions,
   signal: AbortSignal,
-  trimming?: Promise<Sound | undefined>,
 ): Promise<Transcript> {
   const from = performance.now();
-  try {
-    const speech = await (trimming ?? ports.trim(sound, signal));
-    let text = '';
-    if (speech) {
+  const refuse = (error: unknown): never => {
+    signal.throwIfAborted();
+    if (error instanceof ParleyError) throw error;
+    const reason = error instanceof SpeechError ? error.reason : 'TRANSCRIPTION_FAILED';
+    throw new ParleyError(reason, { cause: error });
+  };
+  const speech = await (options.trimming ?? ports.trim(sound, signal)).catch(refuse);
+  signal.throwIfAborted();
+  let text = '';
+  if (speech) {
+    await options.permit?.();
+    try {
       for await (const part of ports.transcriber.transcribe(speech, { language: options.language }, signal)) {
         const said = storable(part.text).trim();
         if (part.type === 'final') text = said;
         else if (said !== '') options.onPartial?.(said);
       }
+    } catch (error) {
+      refuse(error);
     }
-    return { text, sttMs: performance.now() - from };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ParleyError) throw error;
-    const reason = error instanceof SpeechError ? error.reason : 'TRANSCRIPTION_FAILED';
-    throw new ParleyError(reason, { cause: error });
   }
+  return { text, sttMs: performance.now() - from };
 }
 
 /** How long a sound is, in whole milliseconds. */

@@ -219,7 +219,7 @@ describe('decode', () => {
     await small.close();
     const refused = all.filter(({ status }) => status === 'rejected');
     expect(refused.length).toBe(5);
-    expect(refused[0]).toMatchObject({ reason: { reason: 'STT_UNAVAILABLE' } });
+    expect(refused[0]).toMatchObject({ reason: { reason: 'UNAVAILABLE' } });
   });
 
   it('answers damage of any kind with a reason', async () => {

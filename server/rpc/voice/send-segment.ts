@@ -5,5 +5,6 @@ import { recorded } from '../guard.ts';
 export const sendSegment = recorded
   .input(sendSegmentInput)
   .mutation(async ({ ctx, input }): Promise<SegmentReceipt> => {
-    return await receiveSegment(ctx.app.voice.ports, ctx.app.voice.queue, ctx.owner, input);
+    const { ports, queue } = ctx.app.voice;
+    return await receiveSegment(ports, queue, ctx.owner, input, () => ctx.app.rates.turn(ctx.principal));
   });
