@@ -23,4 +23,5 @@ export type { Mutation } from './mutation.ts';
 export { type UsePlayerOptions, type UsePlayerResult, usePlayer } from './player.ts';
 export { ParleyProvider, type ParleyProviderProps, useParley } from './provider.tsx';
 export { type UseRecorderOptions, type UseRecorderResult, useRecorder } from './recorder.ts';
+export { type UseResendRecordingResult, useResendRecording } from './recorder-resend.ts';
 export { useTurn, useTurns } from './turns.ts';

@@ -2,7 +2,7 @@ import type { SegmentReceipt } from '@parley/shared/voice';
 import { backoff, pause } from '../connection/backoff.ts';
 import { ParleyFailure } from '../failure.ts';
 import type { Entry, Recording } from './recording.ts';
-import { failures, retryAfter, sendOnce, type VoiceCalls } from './send.ts';
+import { failures, retryAfter, tryOnce, type VoiceCalls } from './send.ts';
 import type { Segment } from './store.ts';
 
 /** A segment that was sent. `askedAt`: when, on the deliveries' own clock. */
@@ -82,13 +82,15 @@ export class Deliveries {
     entry.state = { kind: 'sending' };
     const isFinal = failures();
     for (let tries = 1; entry.segment && !this.#listener.isGone(recording); tries++) {
-      const sent = { recording, entry, segment: entry.segment, askedAt: this.tick() };
-      const answer = await sendOnce(this.#voice, sent.segment, this.#options.tryMs, this.#closed.signal);
+      const { segment } = entry;
+      const sent = { recording, entry, segment, askedAt: this.tick() };
+      const send = (signal: AbortSignal): Promise<SegmentReceipt> => this.#voice.sendSegment(segment, signal);
+      const answer = await tryOnce(send, this.#options.tryMs, this.#closed.signal);
       if (this.#listener.isGone(recording)) return;
       if (!(answer instanceof ParleyFailure)) return this.#listener.acknowledged(sent, answer);
       if (isFinal(answer)) return this.#listener.failed(sent, answer);
       const waitMs = Math.max(backoff(tries - 1), retryAfter(answer));
-      this.#listener.retrying(sent.segment, answer, waitMs);
+      this.#listener.retrying(segment, answer, waitMs);
       await pause(waitMs, this.#woken.signal);
     }
   }

@@ -23,6 +23,18 @@ export class KeptSegments {
     return this.#store.list();
   }
 
+  cancel(key: RecordingKey): void {
+    this.#then(async () => this.#store.cancelled?.put(key));
+  }
+
+  forgetCancelled(key: RecordingKey): void {
+    this.#then(async () => this.#store.cancelled?.remove(key));
+  }
+
+  async listCancelled(): Promise<RecordingKey[]> {
+    return (await this.#store.cancelled?.list()) ?? [];
+  }
+
   /** Resolves when the store is left alone. */
   get settled(): Promise<void> {
     return this.#last;

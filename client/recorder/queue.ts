@@ -1,10 +1,11 @@
 import type { SegmentReceipt } from '@parley/shared/voice';
 import { ParleyFailure } from '../failure.ts';
+import { Cancellations } from './cancellation.ts';
 import { Deliveries, type Sent } from './delivery.ts';
 import { KeptSegments } from './kept.ts';
 import { type Entry, makeRoom, newEntry, Recording } from './recording.ts';
 import { isNever, type VoiceCalls } from './send.ts';
-import { memoryStore, type RecordingKey, type Segment, type SegmentStore } from './store.ts';
+import { memoryStore, nameOf, type RecordingKey, type Segment, type SegmentStore } from './store.ts';
 
 export type QueueEvent =
   | { type: 'acknowledged'; segment: Segment; receipt: SegmentReceipt }
@@ -39,6 +40,7 @@ export class SegmentQueue {
   readonly voice: VoiceCalls;
   readonly #kept: KeptSegments;
   readonly #deliveries: Deliveries;
+  readonly #cancellations: Cancellations;
   readonly #mostBytes: number;
   readonly #recordings = new Map<string, Recording>();
   readonly #listeners = new Set<(event: QueueEvent) => void>();
@@ -52,6 +54,7 @@ export class SegmentQueue {
   }: QueueOptions) {
     this.voice = voice;
     this.#kept = new KeptSegments(store, (error) => this.#tell({ type: 'unstored', error }));
+    this.#cancellations = new Cancellations(voice, this.#kept, tryMs);
     this.#mostBytes = mostBytes;
     const deliver = { parallel, tryMs };
     this.#deliveries = new Deliveries(voice, deliver, {
@@ -119,18 +122,35 @@ export class SegmentQueue {
     this.wake();
   }
 
-  /** Sends these segments again, such as those that a `turn.failed` lists. Returns those that are held no more. */
-  resend(key: RecordingKey, indexes: readonly number[]): number[] {
+  /** Whether these segments of a recording can be sent again: all of it by default. */
+  holds(key: RecordingKey, indexes = this.#indexesOf(key)): boolean {
     const recording = this.#recordings.get(nameOf(key));
-    return indexes.filter((index) => {
+    return indexes.length > 0 && indexes.every((index) => recording?.entries.get(index)?.segment !== undefined);
+  }
+
+  /** Sends these segments again, such as those that a `turn.failed` lists; all by default. Returns those that are held no more. */
+  resend(key: RecordingKey, indexes = this.#indexesOf(key)): number[] {
+    const recording = this.#recordings.get(nameOf(key));
+    const lost = indexes.filter((index) => {
       const entry = recording?.entries.get(index);
       if (!recording || !entry?.segment) return true;
       if (entry.state.kind === 'acknowledged' || entry.state.kind === 'failed') this.#enter(recording, entry);
       return false;
     });
+    this.wake();
+    return lost;
   }
 
-  /** Forgets a recording. What the server has of it becomes nothing. */
+  /**
+   * Forgets a recording, and tells the server, now or when it can be told: no turn comes of it, unless that has begun. A store
+   * that outlives the app remembers it until then.
+   */
+  cancel(key: RecordingKey): void {
+    this.#cancellations.add(key);
+    this.drop(key);
+  }
+
+  /** Forgets a recording. What the server has of it is not completed. */
   drop(key: RecordingKey): void {
     const recording = this.#recordings.get(nameOf(key));
     if (!recording) return;
@@ -140,14 +160,16 @@ export class SegmentQueue {
   }
 
   /**
-   * Takes up what an app that ended before had not sent. A recording that it broke off ends with its last segment.
-   * Returns the recordings that are sent.
+   * Takes up what an app that ended before had not sent. A recording that it broke off ends with its last segment; one that it
+   * cancelled is sent no more. Returns the recordings that are sent.
    */
   async resume(): Promise<RecordingKey[]> {
+    const cancelled = new Set((await this.#cancellations.resume()).map(nameOf));
     const found = new Map<string, Segment[]>();
     for (const segment of await this.#kept.list()) {
       const name = nameOf(segment);
-      if (!this.#recordings.has(name)) found.set(name, [...(found.get(name) ?? []), segment]);
+      if (cancelled.has(name)) this.#kept.remove(segment, segment.index);
+      else if (!this.#recordings.has(name)) found.set(name, [...(found.get(name) ?? []), segment]);
     }
     return [...found.values()].flatMap((segments) => {
       const [first] = segments.sort((a, b) => a.index - b.index);
@@ -162,14 +184,20 @@ export class SegmentQueue {
   /** Tries at once what waits to be tried again: the network is back. */
   wake(): void {
     this.#deliveries.wake();
+    this.#cancellations.wake();
   }
 
   /** Sends no more; what the store has stays there. Resolves when the store is left alone. */
   async close(): Promise<void> {
     this.#deliveries.close();
+    this.#cancellations.close();
     const failure = new ParleyFailure('UNAVAILABLE', 'The recorder was closed.');
     for (const recording of this.#recordings.values()) recording.abandon(failure);
     await this.#kept.settled;
+  }
+
+  #indexesOf(key: RecordingKey): readonly number[] {
+    return [...(this.#recordings.get(nameOf(key))?.entries.keys() ?? [])];
   }
 
   #recording({ conversationId, voiceSessionId }: RecordingKey): Recording {
@@ -229,8 +257,4 @@ export class SegmentQueue {
   #tell(event: QueueEvent): void {
     for (const listener of [...this.#listeners]) listener(event);
   }
-}
-
-function nameOf({ conversationId, voiceSessionId }: RecordingKey): string {
-  return JSON.stringify([conversationId, voiceSessionId]);
 }

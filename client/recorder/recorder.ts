@@ -48,7 +48,10 @@ export interface Recorder {
    * @throws ParleyFailure NO_SPEECH when nothing was recorded; what cannot be sent
    */
   stop(): Promise<Recorded>;
-  /** Ends the recording and forgets it: no turn comes of it. */
+  /**
+   * Ends the recording and forgets it: no turn comes of it, unless all of it was sent and its turn has begun. The server is told
+   * in the background, as soon as it can be.
+   */
   cancel(): Promise<void>;
   /** Sends again what failed and is kept. @throws as `stop` */
   retry(): Promise<Recorded>;
@@ -129,8 +132,11 @@ class SegmentRecorder implements Recorder {
     take.leave();
     this.#become({ state: 'idle' });
     take.isCancelled = true;
-    await this.#source.stop();
-    this.queue.drop(take.key);
+    try {
+      await this.#source.stop();
+    } finally {
+      this.queue.cancel(take.key);
+    }
   }
 
   retry(): Promise<Recorded> {

@@ -1,3 +1,4 @@
+  'PROTOCOL_ORDER',
 import type { Reason } from '@parley/shared/reason';
 import type { SegmentReceipt } from '@parley/shared/voice';
 import type { Parley } from '../connect.ts';
@@ -8,16 +9,18 @@ import type { RecordingKey, Segment } from './store.ts';
 export interface VoiceCalls {
   recordingStarted(key: RecordingKey, signal: AbortSignal): Promise<unknown>;
   sendSegment(segment: Segment, signal: AbortSignal): Promise<SegmentReceipt>;
+  cancelRecording(key: RecordingKey, signal: AbortSignal): Promise<unknown>;
 }
 
 export function voiceCalls({ trpc }: Pick<Parley, 'trpc'>): VoiceCalls {
   return {
     recordingStarted: (key, signal) => trpc.voice.recordingStarted.mutate(key, { signal }),
     sendSegment: (segment, signal) => trpc.voice.sendSegment.mutate(segment, { signal }),
+    cancelRecording: (key, signal) => trpc.voice.cancelRecording.mutate(key, { signal }),
   };
 }
 
-/** Reasons for which the same bytes can never be taken. */
+/** Reasons for which the same can never be taken. */
 const never: ReadonlySet<Reason> = new Set<Reason>([
   'NOT_FOUND',
   'INVALID_INPUT',
@@ -25,6 +28,7 @@ const never: ReadonlySet<Reason> = new Set<Reason>([
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_FORMAT',
   'SEGMENT_CONFLICT',
+  // Its recording was cancelled, here or elsewhere.
   'CONVERSATION_ENDED',
   'CONVERSATION_DELETED',
 ]);
@@ -39,7 +43,7 @@ export function isNever({ reason }: ParleyFailure): boolean {
 }
 
 /**
- * Judges the failures of one segment, one after the other: true when it is not sent again by itself. Sound that could not be
+ * Judges the failures of one call, one after the other: true when it is not sent again by itself. Sound that could not be
  * understood stays with the server.
  */
 export function failures(): (failure: ParleyFailure) => boolean {
@@ -57,15 +61,14 @@ export function retryAfter({ details }: ParleyFailure): number {
 }
 
 /** One try: what the server says, or why it did not. Never rejects, and takes `mostMs` at most. */
-export function sendOnce(
-  voice: VoiceCalls,
-  segment: Segment,
+export function tryOnce<Answer>(
+  call: (signal: AbortSignal) => Promise<Answer>,
   mostMs: number,
   closed: AbortSignal,
-): Promise<SegmentReceipt | ParleyFailure> {
+): Promise<Answer | ParleyFailure> {
   return new Promise((resolve) => {
     const late = new AbortController();
-    const settle = (answer: SegmentReceipt | ParleyFailure): void => {
+    const settle = (answer: Answer | ParleyFailure): void => {
       clearTimeout(timer);
       closed.removeEventListener('abort', giveUp);
       resolve(answer);
@@ -76,6 +79,6 @@ export function sendOnce(
     };
     const timer = setTimeout(giveUp, mostMs);
     closed.addEventListener('abort', giveUp);
-    voice.sendSegment(segment, late.signal).then(settle, (error: unknown) => settle(failureOf(error)));
+    call(late.signal).then(settle, (error: unknown) => settle(failureOf(error)));
   });
 }

@@ -12,15 +12,21 @@ export interface BrowserStoreOptions {
 }
 
 interface Row {
-  /** The recording and the index. */
+  /** The recording, and the index of a segment. */
   key: string[];
   /** The page that put it. */
   page: string;
   storedAt: number;
+}
+interface SegmentRow extends Row {
   segment: Segment;
 }
+interface CancelledRow extends Row {
+  recording: RecordingKey;
+}
 
-const table = 'segments';
+const tables = ['segments', 'cancelled'] as const;
+type Table = (typeof tables)[number];
 /** How long the database may take to open, in milliseconds: another page may be in its way. */
 const openMs = 5_000;
 
@@ -50,33 +56,55 @@ export function browserStore(options: BrowserStoreOptions): SegmentStore {
     return opened;
   };
 
+  /** Of this page, and of those that are gone. */
+  const listed = async <Listed extends Row>(db: IDBDatabase, table: Table): Promise<Listed[]> => {
+    const rows = await done<Listed[]>(db, table, (store) => store.getAll());
+    const held = new Set((await locks?.query())?.held?.map((lock) => lock.name));
+    const oldest = Date.now() - mostAgeMs;
+    for (const row of rows) if (row.storedAt < oldest) await done(db, table, (store) => store.delete(row.key));
+    return rows.filter((row) => row.storedAt >= oldest && (row.page === page || !held.has(lockOf(row.page))));
+  };
+
   return {
     async put(segment) {
       const db = await database();
       if (!db) return memory.put(segment);
-      const row: Row = { key: keyOf(segment, segment.index), page, storedAt: Date.now(), segment };
-      await done(db, (rows) => rows.put(row));
+      const row: SegmentRow = { key: keyOf(segment, segment.index), page, storedAt: Date.now(), segment };
+      await done(db, 'segments', (rows) => rows.put(row));
     },
     async remove(key, index) {
       const db = await database();
       if (!db) return memory.remove(key, index);
-      await done(db, (rows) => rows.delete(keyOf(key, index)));
+      await done(db, 'segments', (rows) => rows.delete(keyOf(key, index)));
     },
     async list() {
       const db = await database();
       if (!db) return memory.list();
-      const rows = await done<Row[]>(db, (store) => store.getAll());
-      const held = new Set((await locks?.query())?.held?.map((lock) => lock.name));
-      const oldest = Date.now() - mostAgeMs;
-      const kept = rows.filter((row) => row.storedAt >= oldest);
-      for (const row of rows) if (row.storedAt < oldest) await done(db, (store) => store.delete(row.key));
-      return kept.filter((row) => row.page === page || !held.has(lockOf(row.page))).map(({ segment }) => segment);
+      return (await listed<SegmentRow>(db, 'segments')).map(({ segment }) => segment);
+    },
+    cancelled: {
+      async put(recording) {
+        const db = await database();
+        if (!db) return memory.cancelled.put(recording);
+        const row: CancelledRow = { key: keyOf(recording), page, storedAt: Date.now(), recording };
+        await done(db, 'cancelled', (rows) => rows.put(row));
+      },
+      async remove(key) {
+        const db = await database();
+        if (!db) return memory.cancelled.remove(key);
+        await done(db, 'cancelled', (rows) => rows.delete(keyOf(key)));
+      },
+      async list() {
+        const db = await database();
+        if (!db) return memory.cancelled.list();
+        return (await listed<CancelledRow>(db, 'cancelled')).map(({ recording }) => recording);
+      },
     },
   };
 }
 
-function keyOf({ conversationId, voiceSessionId }: RecordingKey, index: number): string[] {
-  return [conversationId, voiceSessionId, String(index)];
+function keyOf({ conversationId, voiceSessionId }: RecordingKey, index?: number): string[] {
+  return index === undefined ? [conversationId, voiceSessionId] : [conversationId, voiceSessionId, String(index)];
 }
 
 function open(factory: IDBFactory | undefined, name: string): Promise<IDBDatabase> {
@@ -87,8 +115,12 @@ function open(factory: IDBFactory | undefined, name: string): Promise<IDBDatabas
       isLate = true;
       reject(new Error('IndexedDB does not open.'));
     }, openMs);
-    const request = factory.open(name, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: 'key' });
+    const request = factory.open(name, 2);
+    request.onupgradeneeded = () => {
+      const { result } = request;
+      for (const table of tables)
+        if (!result.objectStoreNames.contains(table)) result.createObjectStore(table, { keyPath: 'key' });
+    };
     request.onsuccess = () => {
       clearTimeout(timer);
       const db = request.result;
@@ -105,7 +137,7 @@ function open(factory: IDBFactory | undefined, name: string): Promise<IDBDatabas
 }
 
 /** One request in a transaction of its own; resolves when that is committed. */
-function done<T>(db: IDBDatabase, ask: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+function done<T>(db: IDBDatabase, table: Table, ask: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const transaction = db.transaction(table, 'readwrite');
     const request = ask(transaction.objectStore(table));

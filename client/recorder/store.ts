@@ -27,20 +27,43 @@ export interface SegmentStore {
   remove(key: RecordingKey, index: number): Promise<void>;
   /** All that is kept, in any order. */
   list(): Promise<Segment[]>;
+  /** Recordings that were cancelled, until the server knows. A store without it forgets them with the app. */
+  readonly cancelled?: KeyStore;
+}
+
+/** Keeps names of recordings; otherwise as a store of segments. */
+export interface KeyStore {
+  put(key: RecordingKey): Promise<void>;
+  remove(key: RecordingKey): Promise<void>;
+  list(): Promise<RecordingKey[]>;
+}
+
+/** A recording's name as one text. */
+export function nameOf({ conversationId, voiceSessionId }: RecordingKey): string {
+  return JSON.stringify([conversationId, voiceSessionId]);
 }
 
 /** For when nothing has to outlive the app, and for tests. */
-export function memoryStore(): SegmentStore {
+export function memoryStore(): Required<SegmentStore> {
   const kept = new Map<string, Segment>();
-  const nameOf = ({ conversationId, voiceSessionId }: RecordingKey, index: number): string =>
-    JSON.stringify([conversationId, voiceSessionId, index]);
+  const cancelled = new Map<string, RecordingKey>();
+  const placeOf = (key: RecordingKey, index: number): string => `${nameOf(key)} ${index}`;
   return {
     async put(segment) {
-      kept.set(nameOf(segment, segment.index), segment);
+      kept.set(placeOf(segment, segment.index), segment);
     },
     async remove(key, index) {
-      kept.delete(nameOf(key, index));
+      kept.delete(placeOf(key, index));
     },
     list: async () => [...kept.values()],
+    cancelled: {
+      async put(key) {
+        cancelled.set(nameOf(key), key);
+      },
+      async remove(key) {
+        cancelled.delete(nameOf(key));
+      },
+      list: async () => [...cancelled.values()],
+    },
   };
 }

@@ -63,8 +63,13 @@ export class RecorderView implements Live<RecorderViewState> {
     return this.#recorder.stop();
   }
 
-  cancel(): Promise<void> {
-    return this.#recorder.cancel();
+  async cancel(): Promise<void> {
+    try {
+      await this.#recorder.cancel();
+    } finally {
+      // What waited of it waits no more.
+      this.#become({});
+    }
   }
 
   /** @throws ParleyFailure, which is in the state too */

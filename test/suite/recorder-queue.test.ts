@@ -113,18 +113,19 @@ describe('sending', () => {
     expect(queue.resend(key, [0, 1, 2])).toEqual([0]);
   });
 
-  test('ends for good with what can never be taken, and tells it', async () => {
+  // The second one: its recording was cancelled elsewhere.
+  test.each<Fate>(['SEGMENT_CONFLICT', 'PROTOCOL_ORDER'])('ends for good with %s, and tells it', async (reason) => {
     const { server, source, events, states, recorder } = setUp();
-    server.fateOf = ({ index }) => (index === 1 ? 'SEGMENT_CONFLICT' : 'ok');
+    server.fateOf = ({ index }) => (index === 1 ? reason : 'ok');
     await recorder.start();
     source.push(noise(25_000));
     // The recording is over as soon as it is known.
     await vi.advanceTimersByTimeAsync(200);
-    expect(states.at(-1)).toMatchObject({ state: 'failed', failure: { reason: 'SEGMENT_CONFLICT' } });
+    expect(states.at(-1)).toMatchObject({ state: 'failed', failure: { reason } });
     source.push(noise(25_000));
     expect(await settled(recorder.stop())).toMatchObject({
       status: 'rejected',
-      reason: { reason: 'SEGMENT_CONFLICT' },
+      reason: { reason },
     });
     const failed = events.filter((event) => event.type === 'failed');
     expect(failed).toMatchObject([{ segment: { index: 1, data: expect.any(Uint8Array) }, isKept: false }]);
@@ -160,6 +161,14 @@ describe('sending', () => {
     expect(recorder.queue.resend(key, [1, 7])).toEqual([7]);
     expect(await settled(recorder.queue.finished(key))).toMatchObject({ value: { turnId: 'turn' } });
     expect(server.calls.slice(calls).map(({ index }) => index)).toEqual([1]);
+    // All of it, when it is not known which.
+    const { queue } = recorder;
+    expect([queue.holds(key, [0, 1]), queue.holds(key, [1, 7]), queue.holds(key)]).toEqual([true, false, true]);
+    expect(recorder.queue.resend(key)).toEqual([]);
+    expect(await settled(recorder.queue.finished(key))).toMatchObject({ value: { turnId: 'turn' } });
+    expect(new Set(server.calls.slice(calls + 1).map(({ index }) => index))).toEqual(new Set(server.stored.keys()));
+    const unknown = { ...key, voiceSessionId: 'of another page' };
+    expect([recorder.queue.holds(unknown), recorder.queue.resend(unknown, [0])]).toEqual([false, [0]]);
   });
 });
 
@@ -202,6 +211,64 @@ describe('a queue outlives', () => {
     const [key = { conversationId: '', voiceSessionId: '' }] = await queue.resume();
     expect(await settled(queue.finished(key))).toMatchObject({ value: { turnId: 'turn' } });
     expect(before.server.sound.isWhole).toBe(true);
+  });
+
+  // Guard: that a recording is cancelled is kept until the server has heard it, and told again until then.
+  test('a network that is away, and an app that ends, while it cancels', async () => {
+    const store = memoryStore();
+    const { server, source, recorder } = setUp({ store });
+    server.fateOf = ({ index }) => (index === 0 ? 'ok' : 'lostBefore');
+    server.fateOfCancel = () => 'lostBefore';
+    await recorder.start();
+    source.push(noise(40_000));
+    await vi.advanceTimersByTimeAsync(1_000);
+    await recorder.cancel();
+    await vi.advanceTimersByTimeAsync(10_000);
+    await recorder.queue.close();
+    expect(await store.list()).toEqual([]);
+    expect(await store.cancelled.list()).toMatchObject([{ voiceSessionId: server.started[0] }]);
+    // A segment that the app had no time to forget.
+    const [known] = server.stored.values();
+    if (!known) throw new Error('nothing was sent');
+    await store.put({ ...known, index: 1 });
+
+    const fates: Fate[] = ['UNAVAILABLE', 'lostAfter'];
+    server.fateOfCancel = () => fates.shift() ?? 'ok';
+    const calls = server.calls.length;
+    const queue = new SegmentQueue({ voice: server, store });
+    expect(await queue.resume()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(server.cancelled).toEqual([server.started[0], server.started[0]]);
+    expect([await store.list(), await store.cancelled.list()]).toEqual([[], []]);
+    expect(server.calls.length).toBe(calls);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.cancelled).toHaveLength(2);
+  });
+
+  test('a sign-in that is over while it cancels, but not a conversation that is gone', async () => {
+    const store = memoryStore();
+    const server = new Server();
+    const queue = new SegmentQueue({ voice: server, store });
+    const key = (voiceSessionId: string) => ({ conversationId: 'c', voiceSessionId });
+    const fates: Fate[] = [...Array.from({ length: 5 }, (): Fate => 'UNAUTHENTICATED'), 'NOT_FOUND', 'ok'];
+    server.fateOfCancel = () => fates.shift() ?? 'INTERNAL';
+    for (const each of ['signed out', 'gone', 'heard']) queue.cancel(key(each));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.cancelled).toEqual(['heard']);
+    expect(await store.cancelled.list()).toEqual([key('signed out')]);
+  });
+
+  test('no more recordings that are cancelled than a bound', async () => {
+    const store = memoryStore();
+    const server = new Server();
+    server.fateOfCancel = () => 'lostBefore';
+    const queue = new SegmentQueue({ voice: server, store });
+    for (let i = 0; i < 100; i++) queue.cancel({ conversationId: 'c', voiceSessionId: `${i}` });
+    await vi.advanceTimersByTimeAsync(1_000);
+    const kept = await store.cancelled.list();
+    expect(kept.map(({ voiceSessionId }) => Number(voiceSessionId))).toEqual(
+      Array.from({ length: 64 }, (_, i) => 36 + i),
+    );
   });
 
   test('a store that does not work', async () => {

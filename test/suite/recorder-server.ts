@@ -18,6 +18,9 @@ export class Server implements VoiceCalls {
   readonly calls: Segment[] = [];
   readonly stored = new Map<number, Segment>();
   readonly started: string[] = [];
+  /** Voice sessions, each as often as it was said to be cancelled and this was heard. */
+  readonly cancelled: string[] = [];
+  fateOfCancel: () => Fate = () => 'ok';
   /** The fates of the next calls; then all is well. */
   fates: Fate[] = [];
   /** Of every call, by what it carries. */
@@ -28,6 +31,14 @@ export class Server implements VoiceCalls {
 
   async recordingStarted({ voiceSessionId }: { voiceSessionId: string }): Promise<void> {
     this.started.push(voiceSessionId);
+  }
+
+  async cancelRecording({ voiceSessionId }: { voiceSessionId: string }): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const fate = this.fateOfCancel();
+    if (fate === 'ok' || fate === 'lostAfter') this.cancelled.push(voiceSessionId);
+    if (fate === 'lostBefore' || fate === 'lostAfter') throw new Error('the connection was reset');
+    if (fate !== 'ok') throw new ParleyFailure(fate, fate, { traceId: 't' });
   }
 
   async sendSegment(segment: Segment): Promise<SegmentReceipt> {

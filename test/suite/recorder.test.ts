@@ -156,6 +156,8 @@ describe('a recording', () => {
     expect(recorder.state).toEqual({ state: 'idle' });
     expect(await store.list()).toEqual([]);
     expect(server.calls.some(({ isLast }) => isLast)).toBe(false);
+    // What came of it before is nothing either.
+    expect(server.cancelled).toEqual(server.started);
   });
 
   test('that cannot begin leaves nothing behind', async () => {
