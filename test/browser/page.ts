@@ -9,6 +9,8 @@ export interface WindowOptions {
   locale?: string;
   colorScheme?: 'light' | 'dark';
   viewport?: { width: number; height: number };
+  /** Whether it is touched with fingers. */
+  hasTouch?: boolean;
   /** Who is signed in; `ada`. */
   user?: string;
   /** Where the server is reached; its own address. */
@@ -21,6 +23,7 @@ export interface WindowOptions {
 
 export interface ConsoleOptions extends WindowOptions {
   microphone?: BrowserOptions['microphone'];
+  isSilent?: BrowserOptions['isSilent'];
   /** Variables over those of a test server. */
   env?: Record<string, string>;
   /** As of `startApp`. */
@@ -45,10 +48,10 @@ export interface OpenConsole {
 
 /** A server with the built console, a browser, and a page in which somebody has signed in. */
 export async function openConsole(options: ConsoleOptions = {}): Promise<OpenConsole> {
-  const { env, model, microphone } = options;
+  const { env, model, microphone, isSilent = false } = options;
   await consoleBuilt();
   const app = await startApp({ ...(env && { env }), ...(model !== undefined && { model }) });
-  const browser = await openBrowser({ ...(microphone && { microphone }) });
+  const browser = await openBrowser({ isSilent, ...(microphone && { microphone }) });
   const [complaints, errors]: [string[], string[]] = [[], []];
   const heed = (page: Page): void => {
     page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
@@ -78,8 +81,8 @@ async function openWindow(
   window: WindowOptions,
 ): Promise<Page> {
   const { locale = 'en-US', colorScheme = 'light', viewport = { width: 1280, height: 860 } } = window;
-  const { user = 'ada', url = app.url, prepare } = window;
-  const context = window.context ?? (await browser.newContext({ locale, colorScheme, viewport }));
+  const { user = 'ada', url = app.url, hasTouch = false, prepare } = window;
+  const context = window.context ?? (await browser.newContext({ locale, colorScheme, viewport, hasTouch }));
   await prepare?.(context);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);

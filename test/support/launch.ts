@@ -4,6 +4,8 @@ import type { ChromiumBinary } from './chromium-binary.ts';
 export interface BrowserOptions {
   /** A WAV file that the microphone gives, over and over unless `once`. */
   microphone?: { file: string; once?: boolean };
+  /** Pages may sound only once somebody has touched them, as where people are. */
+  isSilent?: boolean;
 }
 
 const quiet = [
@@ -21,7 +23,7 @@ const quiet = [
 /** Starts this Chromium without a window. Sound plays into nothing, in real time. */
 export async function launchChromium(
   { command, env }: ChromiumBinary,
-  { microphone }: BrowserOptions = {},
+  { microphone, isSilent = false }: BrowserOptions = {},
 ): Promise<Browser> {
   const fake = microphone
     ? [
@@ -35,6 +37,6 @@ export async function launchChromium(
     env: { ...process.env, ...env },
     // The sandbox cannot start as root, nor in many containers; the pages are our own.
     chromiumSandbox: false,
-    args: [...quiet, '--autoplay-policy=no-user-gesture-required', ...fake],
+    args: [...quiet, ...(isSilent ? [] : ['--autoplay-policy=no-user-gesture-required']), ...fake],
   });
 }

@@ -3,6 +3,9 @@ import { useEffect, useState } from 'react';
 
 let made: AudioOutput | undefined;
 
+/** A finger counts as touching the page when it leaves it, a mouse when it is pressed. */
+const touches = ['pointerdown', 'pointerup', 'click', 'keydown'] as const;
+
 /** One for the page. A browser lets it sound once somebody has touched the page. */
 function pageOutput(): AudioOutput {
   made ??= webAudioOutput(new AudioContext({ latencyHint: 'interactive' }));
@@ -19,11 +22,12 @@ export function useSoundOutput(): AudioOutput | null {
     const channel = new BroadcastChannel('parley.sound');
     let isOurs = false;
     const take = (): void => {
+      const page = pageOutput();
+      // Each time: it may be ours by something that did not count, as when somebody scrolls.
+      if (page.isBlocked) page.enable?.().catch(() => {});
       if (isOurs) return;
       isOurs = true;
       channel.postMessage('taken');
-      const page = pageOutput();
-      void page.enable?.();
       setOutput(page);
     };
     channel.onmessage = () => {
@@ -32,11 +36,9 @@ export function useSoundOutput(): AudioOutput | null {
     };
     // The page it was begun in goes on being the one that is used, also when another conversation is opened in it.
     if (navigator.userActivation?.hasBeenActive && document.hasFocus()) take();
-    document.addEventListener('pointerdown', take);
-    document.addEventListener('keydown', take);
+    for (const touch of touches) document.addEventListener(touch, take);
     return () => {
-      document.removeEventListener('pointerdown', take);
-      document.removeEventListener('keydown', take);
+      for (const touch of touches) document.removeEventListener(touch, take);
       channel.close();
     };
   }, []);
