@@ -3,7 +3,7 @@ import type { Parley } from '../connect.ts';
 import type { ParleyFailure } from '../failure.ts';
 
 export interface Following {
-  /** Resolves when the server has begun to deliver: what happens from then on is not missed. */
+  /** Resolves when it is certain where it begins: what happens from then on is not missed. */
   readonly started: Promise<void>;
   /** Resolves when nothing follows any more: with the failure that ended it, if one did. Not after `stop`. */
   readonly ended: Promise<ParleyFailure | undefined>;
