@@ -32,7 +32,7 @@ function failedConnections(error: unknown): string {
   const attempts: unknown[] = error instanceof AggregateError ? error.errors : [error];
   return attempts
     .filter((each) => each instanceof Error)
-    .filter((each) => 'syscall' in each && each.syscall === 'connect')
+    .filter((each) => 'syscall' in each && (each.syscall === 'connect' || each.syscall === 'getaddrinfo'))
     .map((each) => each.message)
     .join(', ');
 }

@@ -25,7 +25,10 @@ afterEach(async () => {
 /** Tells whoever launched it which port it listens on: nobody reads what it says. */
 const tellPort = `data:text/javascript,
   import { subscribe } from 'node:diagnostics_channel';
-  subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => process.send(server.address().port));`;
+  import { Server } from 'node:http';
+  subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => {
+    if (server instanceof Server) process.send(server.address().port);
+  });`;
 
 /** A server whose standard output is a pipe that this process does not read, and its address. */
 async function start(): Promise<{ child: ChildProcess; url: string }> {

@@ -24,23 +24,37 @@ async function outcome(words: string[], env: Record<string, string> = {}): Promi
   return new Promise((resolve) => child.once('close', (code) => resolve({ code: code ?? -1, output })));
 }
 
-// Guard: what is said comes from the attempts, not from the error that holds them.
-it('a start without its database says which addresses it has tried, and what names them', async () => {
-  // A machine where localhost has two addresses.
+/** What a server says that cannot reach this database, on a machine where looking up its name ends with these words. */
+async function withoutDatabase(name: string, answer: string): Promise<string> {
   const resolver = `data:text/javascript,
     import dns from 'node:dns';
-    const addresses = [{ address: '::1', family: 6 }, { address: '127.0.0.1', family: 4 }];
-    dns.lookup = (name, options, done) => setImmediate(done, null, addresses);`;
+    const { lookup } = dns;
+    dns.lookup = (name, options, done) =>
+      name === '${name}' ? setImmediate(done, ${answer}) : lookup(name, options, done);`;
   const { code, output } = await outcome(['--import', resolver, path.join(root, 'server/boot/main.ts')], {
     PORT: '0',
-    DATABASE_URL: 'postgres://parley@localhost:1/parley',
+    DATABASE_URL: `postgres://parley@${name}:1/parley`,
     AUTH_JWT_SECRET: 'a secret of tests, as long as one has to be',
     LOG_LEVEL: 'silent',
   });
-  expect(output).toMatch(
+  expect(code).toBe(1);
+  return output;
+}
+
+// Guard: what is said comes from the attempts, not from the error that holds them.
+it('a start without its database says which addresses it has tried, and what names them', async () => {
+  const addresses = "null, [{ address: '::1', family: 6 }, { address: '127.0.0.1', family: 4 }]";
+  expect(await withoutDatabase('localhost', addresses)).toMatch(
     /^parley: cannot start: DATABASE_URL cannot be reached: connect E\w+ ::1:1\b.*, connect ECONNREFUSED 127\.0\.0\.1:1\n$/,
   );
-  expect(code).toBe(1);
+});
+
+// Guard: a name that has no address counts as an attempt.
+it('a start whose database has no address says which variable has that name', async () => {
+  const failure = "Object.assign(new Error('getaddrinfo ENOTFOUND elsewhere'), { syscall: 'getaddrinfo' })";
+  expect(await withoutDatabase('elsewhere', failure)).toBe(
+    'parley: cannot start: DATABASE_URL cannot be reached: getaddrinfo ENOTFOUND elsewhere\n',
+  );
 });
 
 describe('where its packages do not run, a first start says so and installs nothing:', () => {
