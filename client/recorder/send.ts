@@ -1,4 +1,3 @@
-  'PROTOCOL_ORDER',
 import type { Reason } from '@parley/shared/reason';
 import type { SegmentReceipt } from '@parley/shared/voice';
 import type { Parley } from '../connect.ts';
@@ -29,6 +28,7 @@ const never: ReadonlySet<Reason> = new Set<Reason>([
   'UNSUPPORTED_FORMAT',
   'SEGMENT_CONFLICT',
   // Its recording was cancelled, here or elsewhere.
+  'PROTOCOL_ORDER',
   'CONVERSATION_ENDED',
   'CONVERSATION_DELETED',
 ]);
