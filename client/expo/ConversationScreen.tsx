@@ -1,8 +1,8 @@
-import { useConnection, useConversation, usePlayer } from '@parley/client/react';
+import { useConnection, useConversation, usePlayer, useResendRecording } from '@parley/client/react';
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import { FlatList, KeyboardAvoidingView, Platform, Pressable, Text, TextInput, View } from 'react-native';
 import { speaker } from './client.ts';
-import { linesOf } from './lines.ts';
+import { type Line, linesOf } from './lines.ts';
 import { useStyles } from './styles.ts';
 import { TalkButton } from './TalkButton.tsx';
 
@@ -13,10 +13,19 @@ export function ConversationScreen({ id, onBack }: { id: string; onBack(): void 
   const conversation = useConversation(id);
   const { data, outgoing, error, send, resend, interrupt, fetchPreviousPage, hasPreviousPage } = conversation;
   usePlayer({ conversationId: id, output: speaker });
+  const recordings = useResendRecording(id);
   const lines = useMemo(() => linesOf({ data, outgoing }), [data, outgoing]);
 
   const open = conversation.open.mutate;
   useEffect(() => open(undefined), [open]);
+
+  /** A recording without a message is sent again from here, if it is here; any other turn is tried again by the server. */
+  const againOf = ({ failed }: Line): (() => void) | undefined => {
+    if (!failed || failed.retryable === false) return undefined;
+    if (failed.voiceSessionId === undefined) return () => conversation.retry.mutate(failed.turnId);
+    return recordings.canResend(failed) ? () => recordings.resend.mutate(failed) : undefined;
+  };
+  const problem = conversation.retry.error ?? recordings.resend.error;
 
   const say = (): void => {
     if (text.trim() === '') return;
@@ -35,6 +44,7 @@ export function ConversationScreen({ id, onBack }: { id: string; onBack(): void 
       </View>
       {!isOnline && <Text style={styles.notice}>Offline. What you say is sent when the network is back.</Text>}
       {error && <Text style={styles.notice}>{error.message}</Text>}
+      {problem && <Text style={styles.notice}>{problem.message}</Text>}
       <FlatList
         inverted
         style={styles.fill}
@@ -47,6 +57,11 @@ export function ConversationScreen({ id, onBack }: { id: string; onBack(): void 
             {item.failedTurnId !== undefined && (
               <Pressable accessibilityRole="button" onPress={() => resend.mutate(item.failedTurnId ?? '')}>
                 <Text style={styles.buttonText}>Not sent. Try again</Text>
+              </Pressable>
+            )}
+            {againOf(item) && (
+              <Pressable accessibilityRole="button" onPress={againOf(item)}>
+                <Text style={styles.buttonText}>Try again</Text>
               </Pressable>
             )}
           </View>

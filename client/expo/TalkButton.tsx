@@ -27,7 +27,8 @@ export function TalkButton({ conversationId, onTalk }: { conversationId: string;
     }, [isRecording, end]),
   });
 
-  if (state === 'failed')
+  // What can never be sent, or was nothing, is no reason not to say the next thing.
+  if (state === 'failed' && pending > 0)
     return (
       <Pressable accessibilityRole="button" style={styles.button} onPress={() => void retry().catch(() => {})}>
         <Text style={styles.buttonText}>{failure?.message ?? 'Not sent'}. Try again</Text>
@@ -41,7 +42,7 @@ export function TalkButton({ conversationId, onTalk }: { conversationId: string;
       onPressIn={begin}
       onPressOut={end}
     >
-      <Text style={styles.buttonText}>{labelOf(isRecording, pending, error)}</Text>
+      <Text style={styles.buttonText}>{labelOf(isRecording, pending, failure ?? error)}</Text>
     </Pressable>
   );
 }

@@ -1,4 +1,5 @@
 import type { UseConversationResult } from '@parley/client/react';
+import type { ConversationState, FailedOutcome } from '@parley/shared/state';
 
 /** One bubble on the screen. */
 export interface Line {
@@ -9,6 +10,8 @@ export interface Line {
   isFaint: boolean;
   /** To be sent again. */
   failedTurnId?: string;
+  /** What went wrong with the last turn. */
+  failed?: FailedOutcome;
 }
 
 /** A conversation as bubbles, newest first, as an inverted list wants them. */
@@ -16,8 +19,14 @@ export function linesOf({ data, outgoing }: Pick<UseConversationResult, 'data' |
   const lines: Line[] = [];
   for (const { id, role, parts, unheard } of data?.messages ?? []) {
     const text = parts.map((part) => (part.type === 'text' ? part.text : part.filename)).join('\n');
-    lines.push({ key: id, isOwn: role === 'human', text, isFaint: false });
+    // Of an answer that failed before its first word there is nothing to read.
+    if (text !== '') lines.push({ key: id, isOwn: role === 'human', text, isFaint: false });
     if (unheard !== undefined) lines.push({ key: `${id}-unheard`, isOwn: false, text: unheard, isFaint: true });
+  }
+  const failed = data && lastFailure(data);
+  if (failed) {
+    const text = failed.message ?? 'The answer failed.';
+    lines.push({ key: `${failed.turnId}-failed`, isOwn: false, text, isFaint: true, failed });
   }
   for (const { turnId, parts, status } of outgoing) {
     const text = parts.map((part) => (part.type === 'text' ? part.text : 'Attachment')).join('\n');
@@ -32,4 +41,12 @@ export function linesOf({ data, outgoing }: Pick<UseConversationResult, 'data' |
       lines.push({ key: `${turn.id}-${index}`, isOwn: false, text, isFaint: false });
     });
   return lines.reverse();
+}
+
+/** The last turn's, until something else is said or answered. */
+function lastFailure({ outcomes, turn, messages }: ConversationState): FailedOutcome | undefined {
+  const last = outcomes.at(-1);
+  if (last?.status !== 'failed' || turn) return undefined;
+  const isAnswered = last.messageId !== undefined && messages.at(-1)?.turnId !== last.turnId;
+  return isAnswered ? undefined : last;
 }

@@ -1,5 +1,7 @@
 import { blocksOf } from '@parley/client/console/src/talk/blocks';
+import { remedyOf } from '@parley/client/console/src/talk/remedy';
 import { messageRows, openRows } from '@parley/client/console/src/talk/rows';
+import { linesOf } from '@parley/client/expo/lines';
 import type { Tracked } from '@parley/shared/event';
 import type { MessageInEvent } from '@parley/shared/message';
 import { reduce } from '@parley/shared/reduce';
@@ -109,6 +111,42 @@ describe('the rows of a conversation', () => {
     const twice = [message('human', 'one'), message('human', 'one', { id: 'other' }), message('agent', 'one')];
     const keys = messageRows(twice, false).map(({ key }) => key);
     expect(new Set(keys).size).toBe(3);
+  });
+});
+
+// Guard: a failed turn that names its recording is for whoever has that; any other is for the server.
+describe('a turn that failed', () => {
+  const failure = { code: 'TRANSCRIPTION_FAILED' as const, message: 'not understood', retryable: true };
+  const failed = (more: object = {}): Tracked['data'] => ({ type: 'turn.failed', ...inTurn, ...failure, ...more });
+  const recording = { voiceSessionId: 'v', details: { segments: [0] } };
+
+  it('is tried again, or its recording sent again, where that can help', () => {
+    const remedy = (event: Tracked['data'], isHere: boolean): string | undefined => {
+      const row = rowsOf(later([event])).at(-1);
+      return row?.type === 'failure'
+        ? remedyOf(row.outcome, ({ voiceSessionId }) => isHere && voiceSessionId === 'v')
+        : undefined;
+    };
+    expect(remedy(failed(), false)).toBe('retry');
+    expect(remedy(failed(recording), true)).toBe('resend');
+    expect(remedy(failed(recording), false)).toBe('say again');
+    expect(remedy(failed({ ...recording, code: 'NO_SPEECH', retryable: false }), true)).toBe('none');
+  });
+
+  it('is told of on a phone, until something else is said', () => {
+    const started: Tracked['data'] = { type: 'turn.started', ...inTurn, turnId: 'two', input: 'text', parts: [] };
+    const state = later([failed(recording)]);
+    const outcome = { turnId: 'one', status: 'failed', ...failure, ...recording };
+    expect(linesOf({ data: state, outgoing: [] })).toEqual([
+      { key: 'one-failed', isOwn: false, text: failure.message, isFaint: true, failed: outcome },
+    ]);
+    expect(linesOf({ data: later([started], state), outgoing: [] })).toEqual([]);
+    // One whose answer is stored without a word.
+    const empty = saved(message('agent', 'one', { status: 'failed', parts: [] }));
+    const stored = later([saved(message('human', 'one')), empty, failed({ messageId: 'one-agent' })]);
+    expect(linesOf({ data: stored, outgoing: [] }).map(({ key }) => key)).toEqual(['one-failed', 'one-human']);
+    const answered = later([saved(message('human', 'two'))], stored);
+    expect(linesOf({ data: answered, outgoing: [] }).map(({ key }) => key)).toEqual(['two-human', 'one-human']);
   });
 });
 

@@ -51,6 +51,7 @@ export const en: Strings = {
     failed: 'The answer failed.',
     partly: 'The answer broke off.',
     retry: 'Try again',
+    sayAgain: 'It is not kept here any more: please say it again.',
     unheard: 'Not heard:',
     latest: 'Newest messages',
     waiting: 'Waits for the connection',

@@ -50,6 +50,7 @@ export interface Strings {
     failed: string;
     partly: string;
     retry: string;
+    sayAgain: string;
     unheard: string;
     latest: string;
     waiting: string;

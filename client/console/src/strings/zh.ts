@@ -51,6 +51,7 @@ export const zh: Strings = {
     failed: '回答失败。',
     partly: '回答中断了。',
     retry: '重试',
+    sayAgain: '这段录音已不在此处，请再说一遍。',
     unheard: '未听到：',
     latest: '最新消息',
     waiting: '等待连接',

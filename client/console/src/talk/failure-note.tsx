@@ -7,17 +7,23 @@ import { Icon } from '../ui/icon.tsx';
 export function FailureNote({
   code,
   message,
+  hint,
   onRetry,
 }: {
   code: Reason | undefined;
   message?: string | undefined;
+  /** What to do where trying again cannot help. */
+  hint?: string | undefined;
   onRetry?: () => void;
 }) {
   const { talk } = useStrings();
   const language = useLanguage();
   return (
     <div className="failure">
-      <p>{code ? explain(code, language) : (message ?? talk.failed)}</p>
+      <p>
+        {code ? explain(code, language) : (message ?? talk.failed)}
+        {hint !== undefined && ` ${hint}`}
+      </p>
       {onRetry && (
         <button type="button" className="button small" onClick={onRetry}>
           <Icon name="retry" size={16} />

@@ -1,4 +1,5 @@
-import type { TurnRecord, UseConversationResult } from '@parley/client/react';
+import { type TurnRecord, type UseConversationResult, useResendRecording } from '@parley/client/react';
+import type { Reason } from '@parley/shared/reason';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import { useStrings } from '../strings/language.tsx';
@@ -75,7 +76,22 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
   const isActive = data?.status === 'active';
   const { mutate: retry } = conversation.retry;
   const { mutate: resend } = conversation.resend;
-  const actions: RowActions = useMemo(() => ({ retry, resend, discard }), [retry, resend, discard]);
+  const recordings = useResendRecording(conversation.conversation.id);
+  const { canResend: canResendRecording } = recordings;
+  const { mutate: resendRecording } = recordings.resend;
+  const actions: RowActions = useMemo(
+    () => ({ retry, resend, discard, canResendRecording, resendRecording }),
+    [retry, resend, discard, canResendRecording, resendRecording],
+  );
+  const problemOf = (row: Row): Reason | undefined => {
+    const recording = row.type === 'failure' ? row.outcome.voiceSessionId : undefined;
+    if (recording !== undefined && recordings.resend.variables?.voiceSessionId === recording)
+      return recordings.resend.error?.reason;
+    const turnId = turnOf(row);
+    return turnId !== undefined && conversation.retry.variables === turnId
+      ? conversation.retry.error?.reason
+      : undefined;
+  };
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard. */}
@@ -106,6 +122,7 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
               >
                 <RowView
                   row={row}
+                  problem={problemOf(row)}
                   canRetry={isActive && item.index === rows.length - 1}
                   spoken={record?.sentences.find(({ sentence }) => sentence === speaking?.sentence)}
                   sentences={record?.sentences}
@@ -130,6 +147,7 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
 
 function turnOf(row: Row): string | undefined {
   if (row.type === 'turn') return row.turn.id;
+  if (row.type === 'failure') return row.outcome.turnId;
   return row.type === 'message' && row.message.role === 'agent' ? row.message.turnId : undefined;
 }
 
