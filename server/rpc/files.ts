@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import multipart from '@fastify/multipart';
 import { failureReason } from '@parley/db/failure';
 import type { Owner } from '@parley/db/repository/conversation';
@@ -9,12 +8,10 @@ import type { Context } from './context.ts';
 import { download } from './download.ts';
 import { toTRPCError } from './failure.ts';
 import { admit, allow } from './guard.ts';
+import { linger } from './linger.ts';
 import type { AppRouter } from './router.ts';
 import { type CallContext, describeFailure, type Serving } from './transport.ts';
 import { upload } from './upload.ts';
-
-/** Milliseconds that the rest of a body is read for, once it was refused, so that the answer arrives. */
-const lingerMs = 3_000;
 
 /** What else a form may hold beside its file. */
 const formLimits = { files: 1, fields: 4, parts: 5, fieldNameSize: 100, fieldSize: 1_000, headerPairs: 20 };
@@ -76,13 +73,4 @@ async function answer(
       .header('cache-control', 'no-store')
       .send({ error: shape });
   }
-}
-
-/** A connection that is closed on somebody who is still sending is reset, and the answer lost with it. */
-function linger(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return;
-  request.unpipe();
-  request.resume();
-  const timer = setTimeout(() => request.destroy(), lingerMs);
-  request.once('close', () => clearTimeout(timer));
 }

@@ -6,6 +6,7 @@ import { fastifyRequestHandler } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bodyLimitOf } from './audio.ts';
 import { toTRPCError } from './failure.ts';
+import { linger } from './linger.ts';
 import { type SseOptions, SseStreams } from './sse.ts';
 import { type CallContext, describeFailure, type Serving } from './transport.ts';
 
@@ -30,7 +31,10 @@ export async function registerHttp<Router extends AnyTRPCRouter>(
   await app.register(
     async (scope) => {
       readBodies(scope);
-      scope.setErrorHandler((error, _request, reply) => {
+      scope.setErrorHandler((error, request, reply) => {
+        linger(request.raw);
+        // Fastify would close it on somebody who is still sending.
+        reply.removeHeader('connection');
         answerFailure(serving, error, reply);
       });
       scope.all('/*', async (request, reply) => {
@@ -70,6 +74,8 @@ async function call(serving: Serving, request: FastifyRequest, reply: FastifyRep
       serving.onError?.({ error, type, path: failed, input, ctx: context });
     },
   });
+  // What a procedure has left of its body, or tRPC refused of it.
+  linger(request.raw);
 }
 
 async function subscribe(streams: SseStreams, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -101,7 +107,7 @@ async function readText(request: FastifyRequest, payload: IncomingMessage): Prom
   const most = bodyLimitOf(pathOf(request));
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of payload) {
+  for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
     if (size > most) throw tooLarge(request);
     chunks.push(chunk);
@@ -119,8 +125,6 @@ function answerFailure(serving: Serving, cause: unknown, reply: FastifyReply): v
   const shape = describeFailure(serving, error);
   const { _config: config } = serving.router._def;
   const httpStatus: unknown = Reflect.get(shape.data, 'httpStatus');
-  // The rest of a body that was refused is not worth reading.
-  if (error.code === 'PAYLOAD_TOO_LARGE') reply.header('connection', 'close');
   void reply
     .code(typeof httpStatus === 'number' ? httpStatus : 500)
     .header('cache-control', 'no-store')

@@ -1,4 +1,5 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { limits } from '@parley/shared/limits';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
@@ -45,18 +46,69 @@ describe('an HTTP request', () => {
   it('of more than 1 MB: PAYLOAD_TOO_LARGE, whether it says its length or not', async () => {
     const body = JSON.stringify({ json: { title: 'x'.repeat(limits.bodyBytes) } });
     expect(await post('conversations.create', body)).toEqual({ status: 413, reasons: ['PAYLOAD_TOO_LARGE'] });
-    // In pieces, without a length. The server need not read on to refuse: it may close under the client's upload.
-    const status = await new Promise<number | undefined>((resolve) => {
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-      const upload = request(`${app.url}/trpc/conversations.create`, { method: 'POST', headers }, (response) => {
+  });
+
+  // Guard: the rest of a body is read for a while. A connection that is closed on who still sends is reset, its answer lost.
+  it.each([
+    ['conversations.create', 'application/json'],
+    ['attachments.upload', 'application/octet-stream'],
+  ])(
+    'that is too large for %s, as %s without a length: the answer arrives, and the connection goes on',
+    async (path, type) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const ask = (pieces: number) =>
+        new Promise<{ status: number | undefined; text: string; again: boolean }>((resolve, reject) => {
+          const headers = { 'content-type': type, authorization: `Bearer ${token}` };
+          const url = `${app.url}/trpc/${path}`;
+          const upload = request(url, { method: 'POST', headers, agent }, async (response) => {
+            let text = '';
+            for await (const piece of response) text += piece;
+            if (!upload.writableFinished) await once(upload, 'finish');
+            resolve({ status: response.statusCode, text, again: upload.reusedSocket });
+          });
+          upload.on('error', reject);
+          for (let i = 0; i < pieces; i++) upload.write('x'.repeat(limits.bodyBytes));
+          upload.end();
+        });
+      try {
+        const refused = await ask(8);
+        expect(refused).toMatchObject({ status: 413, text: expect.stringContaining('"PAYLOAD_TOO_LARGE"') });
+        expect(await ask(0)).toMatchObject({ again: true });
+      } finally {
+        agent.destroy();
+      }
+    },
+  );
+
+  // Guard: the rest is read for a while only, whoever has refused it.
+  it('that never ends is answered, and its connection closed', async () => {
+    const endless = async (path: string, type: string): Promise<number | undefined> => {
+      // One that would go on using the connection: only the server can end this.
+      const agent = new Agent({ keepAlive: true });
+      const headers = { 'content-type': type, authorization: `Bearer ${token}` };
+      const upload = request(`${app.url}/trpc/${path}`, { method: 'POST', headers, agent });
+      const closed = new Promise((resolve) => upload.once('close', resolve));
+      upload.on('error', () => {});
+      let status: number | undefined;
+      upload.once('response', (response) => {
         response.resume();
-        resolve(response.statusCode);
+        status = response.statusCode;
       });
-      upload.on('error', () => resolve(413));
-      for (let at = 0; at < body.length; at += 65_536) upload.write(body.slice(at, at + 65_536));
-      upload.end();
-    });
-    expect(status).toBe(413);
+      const block = Buffer.alloc(256 * 1024, 'x');
+      // Slowly, once it has been answered.
+      const pump = (): void => {
+        if (!upload.destroyed) upload.write(block, () => (status === undefined ? pump() : setTimeout(pump, 50)));
+      };
+      pump();
+      await closed;
+      return status;
+    };
+    const answers = [
+      endless('conversations.create', 'application/json'),
+      endless('attachments.upload', 'application/octet-stream'),
+      endless('conversations.create', 'text/plain'),
+    ];
+    expect(await Promise.all(answers)).toEqual([413, 413, 415]);
   });
 
   it('for what does not exist, in the wrong way or in another form', async () => {
