@@ -15,10 +15,16 @@ export class SpeechError extends Error {
   readonly reason: SpeechReason;
   /** Whether the same request could succeed when it is made again. */
   readonly transient: boolean;
-  constructor(reason: SpeechReason, options: { transient: boolean; cause?: unknown; message?: string }) {
+  /** The service is not there, or has not answered in time: others who ask now wait as long for nothing. */
+  readonly unanswered: boolean;
+  constructor(
+    reason: SpeechReason,
+    options: { transient: boolean; unanswered?: boolean; cause?: unknown; message?: string },
+  ) {
     super(options.message ?? reason, { cause: options.cause });
     this.reason = reason;
     this.transient = options.transient;
+    this.unanswered = options.unanswered ?? false;
   }
 }
 

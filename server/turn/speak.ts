@@ -2,6 +2,7 @@ import type { Event } from '@parley/shared/event';
 import type { Reason } from '@parley/shared/reason';
 import { SpeechError, type Synthesizer } from '../speech/port.ts';
 import type { SpokenSentence } from './heard.ts';
+import { noAnswer, Patience } from './patience.ts';
 import { speakable } from './speakable.ts';
 import type { TurnTrace } from './trace.ts';
 
@@ -50,7 +51,7 @@ interface Job {
 /**
  * Speaks an answer while it is still being written: sentences are synthesised ahead of need, at most three at once, and sent
  * strictly in order. A sentence that fails is told of and the rest goes on; one with nothing to say is an empty last chunk, so
- * that numbers have no holes.
+ * that numbers have no holes. When patience with the service is over, all that remains fails at once.
  */
 export class Speaker {
   readonly sentences: SpokenSentence[] = [];
@@ -58,6 +59,7 @@ export class Speaker {
   readonly #jobs: Job[] = [];
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #patience = new Patience();
   readonly #kept: Uint8Array[] = [];
   #running = 0;
   #next = 0;
@@ -114,7 +116,12 @@ export class Speaker {
   async end(): Promise<void> {
     this.#ended = true;
     this.#wakeSender();
-    await this.#sent;
+    this.#patience.whole();
+    try {
+      await this.#sent;
+    } finally {
+      this.#patience.close();
+    }
   }
 
   /** Speaking stops at once and for good, also when it has not begun; text goes on. True the first time. */
@@ -125,11 +132,12 @@ export class Speaker {
   }
 
   #fill(): void {
-    while (this.#running < ahead && this.#next < this.#jobs.length) {
+    const isOver = this.#patience.signal.aborted;
+    while ((this.#running < ahead || isOver) && this.#next < this.#jobs.length) {
       const job = this.#jobs[this.#next++];
       if (!job) return;
-      if (job.aloud === '') {
-        job.state = 'done';
+      if (job.aloud === '' || isOver) {
+        job.state = job.aloud === '' ? 'done' : 'failed';
         job.wake();
         continue;
       }
@@ -154,12 +162,12 @@ export class Speaker {
     this.#characters += job.aloud.length;
     this.#startedAt ??= performance.now();
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new SpeechError('TTS_UNAVAILABLE', { transient: true })), sentenceMs);
+    const timer = setTimeout(() => late.abort(noAnswer()), sentenceMs);
     try {
       const pieces = synthesizer.synthesize(
         job.aloud,
         { voice, language },
-        AbortSignal.any([this.#signal, late.signal]),
+        AbortSignal.any([this.#signal, this.#patience.signal, late.signal]),
       );
       for await (const piece of pieces) {
         if (piece.length === 0) continue;
@@ -167,6 +175,7 @@ export class Speaker {
           await new Promise<void>((resolve) => this.#room.push(resolve));
         if (this.#signal.aborted) return;
         if (bytes === 0) step?.event('first audio');
+        this.#patience.heard();
         bytes += piece.length;
         job.pieces.push(piece);
         this.#buffered += piece.length;
@@ -177,6 +186,7 @@ export class Speaker {
     } catch (error) {
       job.state = 'failed';
       if (error instanceof SpeechError) job.reason = error.reason;
+      if (bytes === 0) this.#patience.silent(error);
       step?.end({ 'parley.audio.bytes': bytes }, this.#signal.aborted ? 'Stopped' : job.reason);
     } finally {
       clearTimeout(timer);
@@ -240,6 +250,7 @@ export class Speaker {
     if (this.#options.keep) this.#kept.push(data);
     const spoken = this.sentences[this.#sending];
     if (spoken) spoken.ms += (data.length / 2 / sampleRate) * 1000;
+    this.#patience.moved();
     await this.#push({
       type: 'agent.audio',
       sentence: job.sentence,

@@ -2,9 +2,10 @@ import { SpeechError, type Synthesizer } from '@parley/server/speech/port';
 import { Speaker } from '@parley/server/turn/speak';
 import type { Event, EventOf } from '@parley/shared/event';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
-type Script = { pieces: number[]; slowness: number; fails: boolean };
+/** What fails has had no answer, or none any more, unless it was refused. */
+type Script = { pieces: number[]; slowness: number; fails: boolean | 'refused' };
 
 /** Gives for each sentence the pieces of its script, after as many turns of the event loop as the script is slow. */
 class ScriptedSynthesizer implements Synthesizer {
@@ -31,7 +32,8 @@ class ScriptedSynthesizer implements Synthesizer {
         signal.throwIfAborted();
         yield new Uint8Array(size * 2);
       }
-      if (script.fails) throw new SpeechError('TTS_UNAVAILABLE', { transient: true });
+      if (!script.fails) return;
+      throw new SpeechError('TTS_UNAVAILABLE', { transient: true, unanswered: script.fails !== 'refused' });
     } finally {
       this.running--;
       this.closed++;
@@ -41,9 +43,13 @@ class ScriptedSynthesizer implements Synthesizer {
   async close(): Promise<void> {}
 }
 
-function speak(scripts: Script[], signal: AbortSignal = new AbortController().signal) {
+function speak(scripts: Script[], signal?: AbortSignal) {
   const named = new Map(scripts.map((script, i) => [`Sentence ${i}.`, script]));
   const synthesizer = new ScriptedSynthesizer(named);
+  return { ...speakBy(synthesizer, signal), synthesizer };
+}
+
+function speakBy(synthesizer: Synthesizer, signal = new AbortController().signal) {
   const events: Event[] = [];
   const speaker = new Speaker({
     synthesizer,
@@ -58,11 +64,15 @@ function speak(scripts: Script[], signal: AbortSignal = new AbortController().si
     onAudio: () => undefined,
     keep: false,
   });
-  return { speaker, events, synthesizer };
+  return { speaker, events };
 }
 
 const audioOf = (events: readonly Event[], sentence: number): EventOf<'agent.audio'>[] =>
   events.filter((event) => event.type === 'agent.audio').filter((event) => event.sentence === sentence);
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const failedOf = (events: readonly Event[]): number[] =>
+  events.flatMap((event) => (event.type === 'agent.audioFailed' ? [event.sentence] : []));
 
 const script = fc.record({
   pieces: fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 3 }),
@@ -130,5 +140,75 @@ describe('speaking ahead', () => {
     abort.abort();
     await speaker.end();
     expect(speaker.sentences).toEqual([{ sentence: 0, bubble: 0, text: 'Sentence 0. ', ms: 0 }]);
+  });
+});
+
+describe('a service that is not there', () => {
+  const silent: Script = { pieces: [], slowness: 0, fails: true };
+  const heard: Script = { pieces: [10], slowness: 1, fails: false };
+
+  // Guard: patience with a service that answers nothing is over for all that remains.
+  it('is asked for two sentences and those beside them, and all fail, without a hole', async () => {
+    const { speaker, events, synthesizer } = speak(Array.from({ length: 12 }, () => silent));
+    for (let i = 0; i < 12; i++) {
+      const text = i === 5 ? '🙂 ' : `Sentence ${i}. `;
+      speaker.say({ sentence: i, bubble: 0, text });
+    }
+    await speaker.end();
+    expect(synthesizer.closed).toBeLessThanOrEqual(4);
+    expect(events.flatMap((event) => ('sentence' in event ? [event.sentence] : []))).toEqual([...Array(12).keys()]);
+    expect(failedOf(events)).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]);
+    expect(audioOf(events, 5)).toMatchObject([{ chunk: 0, last: true }]);
+  });
+
+  // Guards: only what has had no answer counts, and sound in between begins the count anew.
+  it('is one that answers to nothing: what is heard in between keeps it', async () => {
+    const broken: Script = { pieces: [10], slowness: 0, fails: true };
+    const refused: Script = { pieces: [], slowness: 0, fails: 'refused' };
+    const scripts = [silent, heard, silent, broken, broken, refused, refused, refused, heard];
+    const { speaker, events } = speak(scripts);
+    for (let i = 0; i < scripts.length; i++) {
+      speaker.say({ sentence: i, bubble: 0, text: `Sentence ${i}. ` });
+      while (!events.some((event) => 'sentence' in event && event.sentence === i)) await turn();
+    }
+    await speaker.end();
+    expect(failedOf(events)).toEqual([0, 2, 3, 4, 5, 6, 7]);
+    expect(audioOf(events, 8)).toHaveLength(1);
+  });
+
+  // Guards: the bound on what is quiet, and each sound that puts it off.
+  it('is not waited for when the text is whole and nothing comes, and is while sound does', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let next = Promise.withResolvers<Uint8Array>();
+    const { speaker, events } = speakBy({
+      name: 'slow',
+      model: 'slow',
+      sampleRate: 16_000,
+      async *synthesize(_text, _options, signal) {
+        signal.addEventListener('abort', () => next.reject(signal.reason));
+        for (;;) {
+          yield await next.promise;
+          next = Promise.withResolvers();
+        }
+      },
+      close: async () => {},
+    });
+    speaker.say({ sentence: 0, bubble: 0, text: 'Sentence 0. ' });
+    const ended = speaker.end();
+    vi.advanceTimersByTime(29_000);
+    next.resolve(new Uint8Array(8_000));
+    while (events.length === 0) await turn();
+    vi.advanceTimersByTime(29_000);
+    await turn();
+    expect(failedOf(events)).toEqual([]);
+    vi.advanceTimersByTime(1_000);
+    await ended;
+    expect(failedOf(events)).toEqual([0]);
+    expect(audioOf(events, 0).map(({ last }) => last)).toEqual([false, true]);
+    const { speaker: other } = speak([heard]);
+    other.say({ sentence: 0, bubble: 0, text: 'Sentence 0. ' });
+    await other.end();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -10,7 +10,8 @@ import { type Watch, watch } from '../support/watch.ts';
 
 // Speech services that take a request and then say nothing more, or never come to an end.
 //
-// Guards: each of the three deadlines, as the environment gives them; the end of the request that is not waited for.
+// Guards: each of the three deadlines, as the environment gives them; the end of the request that is not waited for; the end of
+// patience with a service that answers to nothing.
 
 let service: VoiceService;
 /** By when all of an answer is to be there: `late` is later than any test lasts, so that it is not what ends a silence. */
@@ -132,5 +133,25 @@ describe('a service that speaks and', () => {
     const { items } = await ada.conversations.messages.query({ conversationId });
     expect(items.at(-1)).toMatchObject({ role: 'agent', status: 'complete' });
     expect(textOf(items.at(-1)?.parts ?? [])).toBe(sentences.join(''));
+  });
+
+  it('does not begin any sentence holds up no answer for longer than the first of them', async () => {
+    service.forget();
+    const numbers = Array.from({ length: 12 }, (_, index) => index);
+    const { ada, watched, conversationId } = await begin(apps.late);
+    const [before, hold] = [service.requests.length, gate()];
+    service.speak('Mute', ...numbers.flatMap(() => [pcm(hold), pcm(hold)]));
+    apps.late.provider.script(answer(...numbers.map((number) => `Mute is number ${number} of all. `)));
+    const parts = [{ type: 'text' as const, text: 'tell me' }];
+    const { turnId } = await ada.turns.send.mutate({ conversationId, parts, speak: true });
+    expect((await watched.end(turnId)).type).toBe('turn.completed');
+    const failures = watched.all('agent.audioFailed', turnId);
+    expect(failures.map(({ sentence }) => sentence)).toEqual(numbers);
+    expect(new Set(failures.map(({ reason }) => reason))).toEqual(new Set(['TTS_UNAVAILABLE']));
+    // Three at once, each tried again, and what begins as the first of them ends.
+    expect(service.requests.length - before).toBeLessThanOrEqual(8);
+    expect(await given(service.spoken('Mute'))).not.toContain('complete');
+    const { items } = await ada.conversations.messages.query({ conversationId });
+    expect(items.at(-1)).toMatchObject({ role: 'agent', status: 'complete' });
   });
 });

@@ -7,5 +7,11 @@ export function localFailure(
   reason: Extract<SpeechReason, 'STT_UNAVAILABLE' | 'TTS_UNAVAILABLE'>,
 ): unknown {
   if (!(error instanceof ThreadError)) return error;
-  return new SpeechError(reason, { transient: error.fault !== 'failed', cause: error, message: error.message });
+  const { fault, message } = error;
+  return new SpeechError(reason, {
+    transient: fault !== 'failed',
+    unanswered: fault === 'hung',
+    cause: error,
+    message,
+  });
 }

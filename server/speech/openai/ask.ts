@@ -156,7 +156,7 @@ class Connection {
   readonly #onOuter = (): void => this.#abort.abort(this.#outer.reason);
 
   #late(message: string): SpeechError {
-    return new SpeechError(this.#reason, { transient: true, message });
+    return new SpeechError(this.#reason, { transient: true, unanswered: true, message });
   }
 }
 
@@ -164,7 +164,8 @@ class Connection {
 function failureOf(error: unknown, reason: Unavailable): SpeechError {
   if (error instanceof SpeechError) return error;
   if (error instanceof APIConnectionError) {
-    return new SpeechError(reason, { transient: true, cause: error, message: 'no connection to the service' });
+    const message = 'no connection to the service';
+    return new SpeechError(reason, { transient: true, unanswered: true, cause: error, message });
   }
   if (error instanceof APIError && error.status !== undefined) {
     const { status } = error;
