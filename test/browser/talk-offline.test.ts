@@ -241,3 +241,39 @@ describe.skipIf(!isThere)('an answer that fails', () => {
     expect(await retry.count()).toBe(0);
   });
 });
+
+// Guards: a failed turn that names its recording is not tried again by the server; what keeps another from it is shown.
+describe.skipIf(!isThere)('what cannot be tried again by itself', { timeout: 60_000 }, () => {
+  it('is a recording that was not understood, which is sent again', async () => {
+    const { app } = opened;
+    const id = await greeted();
+    speech.script(refusal(500), refusal(500));
+    await talk(page, 1);
+    const again = page.getByRole('button', { name: 'Try again' });
+    await again.waitFor();
+    expect(await shown(page)).toEqual([greeting]);
+    speech.script(transcript('I said it twice.'));
+    app.provider.script(answer('Once is enough.'));
+    await again.click();
+    const healed = [greeting, said('I said it twice.'), answered('Once is enough.')];
+    await expectShown(page).toEqual(healed);
+    expect(await stored(app, id)).toEqual(healed);
+    await again.waitFor({ state: 'detached' });
+  });
+
+  it('is a turn that the server does not try again, and says why', async () => {
+    const { app } = opened;
+    const id = await greeted();
+    app.provider.script(refusal(400));
+    await write(page, 'Well?');
+    const again = page.getByRole('button', { name: 'Try again' });
+    await again.waitFor();
+    await app.database.db
+      .deleteFrom('turns')
+      .where('conversation_id', '=', id)
+      .where('status', '=', 'failed')
+      .execute();
+    await again.click();
+    await page.getByRole('alert').getByText('This does not exist').waitFor();
+  });
+});
