@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { procedures } from '../support/procedures.ts';
+import { rawSocket } from '../support/raw-socket.ts';
 import { watch } from '../support/watch.ts';
 
 let app: App;
@@ -57,6 +58,23 @@ describe('what operators look at', () => {
     expect(body).not.toContain(conversationId);
     const labels = new Set([...body.matchAll(/[{,](\w+)="/g)].map(([, label]) => label));
     for (const label of ['tenant', 'user', 'conversation', 'turn', 'path']) expect(labels).not.toContain(label);
+  });
+
+  // Guard: a refusal is counted where it is told, or, where nobody is told by an answer, where it is made; not in both places.
+  it('/metrics counts each refusal of a WebSocket once', async () => {
+    const count = async (reason: string): Promise<number> =>
+      Number(
+        new RegExp(`parley_errors_total\\{reason="${reason}"\\} (\\d+)`).exec((await get('/metrics')).body)?.[1] ?? 0,
+      );
+    const before = { input: await count('INVALID_INPUT'), origin: await count('FORBIDDEN') };
+    const socket = await rawSocket(app.ws);
+    const calls = Array.from({ length: 11 }, (_, id) => ({ id, method: 'query', params: { path: 'system.ping' } }));
+    socket.send(JSON.stringify(calls));
+    await socket.answer(10);
+    await expect(rawSocket(app.ws, { origin: 'https://evil.example' })).rejects.toThrow('403');
+    expect(await count('INVALID_INPUT')).toBe(before.input + 11);
+    expect(await count('FORBIDDEN')).toBe(before.origin + 1);
+    socket.close();
   });
 });
 

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
+import { reasonOf } from '@parley/server/rpc/failure';
 import { limits } from '@parley/shared/limits';
-import type { Reason } from '@parley/shared/reason';
 import { describe, expect, it } from 'vitest';
 import { Line } from './trpc-line.ts';
 import { startToy } from './trpc-server.ts';
@@ -23,8 +23,7 @@ describe('a WebSocket subscriber that stops reading', () => {
   it.each(['/trpc', '/trpc/binary'])(
     'on %s costs at most 1 MB, is told SLOW_CONSUMER, and others lose nothing',
     async (path) => {
-      const refused: Reason[] = [];
-      await using toy = await startToy({ metrics: { refused: (reason) => refused.push(reason) } });
+      await using toy = await startToy();
       const sockets = connections(toy);
       const url = toy.ws.replace('/trpc', path);
       const slow = await Line.open(url);
@@ -45,7 +44,7 @@ describe('a WebSocket subscriber that stops reading', () => {
       // Errors and a close frame come on top.
       expect(most).toBeGreaterThan(limits.subscriberBytes / 2);
       expect(most).toBeLessThan(limits.subscriberBytes + 8_000);
-      expect(refused).toEqual(['SLOW_CONSUMER']);
+      expect(toy.failures.map(({ error }) => reasonOf(error))).toEqual(['SLOW_CONSUMER', 'SLOW_CONSUMER']);
       slow.ws.resume();
       expect(await slow.closed).toEqual({ code: 1013, reason: 'SLOW_CONSUMER' });
       for (const id of [1, 2]) {
@@ -60,8 +59,7 @@ describe('a WebSocket subscriber that stops reading', () => {
   );
 
   it('with many subscriptions is told so for each of them, once', async () => {
-    const refused: Reason[] = [];
-    await using toy = await startToy({ metrics: { refused: (reason) => refused.push(reason) } });
+    await using toy = await startToy();
     const slow = await Line.open(toy.ws);
     const ids = Array.from({ length: limits.socketSubscriptions }, (_, id) => id);
     for (const id of ids) slow.call(id, 'subscription', 'events');
@@ -75,7 +73,7 @@ describe('a WebSocket subscriber that stops reading', () => {
     slow.ws.resume();
     expect(await slow.closed).toEqual({ code: 1013, reason: 'SLOW_CONSUMER' });
     for (const id of ids) expect(slow.failure(id)).toMatchObject({ reason: 'SLOW_CONSUMER' });
-    expect(refused).toEqual(['SLOW_CONSUMER']);
+    expect(toy.failures.map(({ error }) => reasonOf(error))).toEqual(ids.map(() => 'SLOW_CONSUMER'));
   });
 
   it('and does not come back is cut', async () => {

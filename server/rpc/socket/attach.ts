@@ -17,7 +17,7 @@ const slack = 64 * 1024;
 export interface SocketMetrics {
   opened?(): void;
   closed?(code: number): void;
-  /** A limit or an error of a connection, not of a procedure. */
+  /** A connection that is refused or closed without an answer on it, of which `onError` is not told therefore. */
   refused?(reason: Reason): void;
 }
 

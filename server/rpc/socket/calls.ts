@@ -79,8 +79,11 @@ export class Calls implements CredentialListener {
     this.endSubscriptions(this.#line.invalid() ?? new ParleyError('UNAUTHENTICATED'));
   }
 
-  endSubscriptions(error: ParleyError): void {
-    for (const subscription of this.#subscriptions.all()) subscription.fail(error);
+  /** Whether there was one to be told. */
+  endSubscriptions(error: ParleyError): boolean {
+    const all = [...this.#subscriptions.all()];
+    for (const subscription of all) subscription.fail(error);
+    return all.length > 0;
   }
 
   /** The connection is gone. */

@@ -211,14 +211,12 @@ export class Session implements Line {
   }
 
   tooSlow(): void {
-    this.#onRefused?.('SLOW_CONSUMER');
-    this.#calls.endSubscriptions(new ParleyError('SLOW_CONSUMER'));
+    if (!this.#calls.endSubscriptions(new ParleyError('SLOW_CONSUMER'))) this.#onRefused?.('SLOW_CONSUMER');
     this.close(1013, 'SLOW_CONSUMER');
   }
 
   refuse(refused: Refusal): void {
     const { id, jsonrpc, path, error } = refused;
-    this.#onRefused?.(error.reason);
     const code = 'PARSE_ERROR';
     const cause = error.reason === 'INVALID_MESSAGE' ? new TRPCError({ code, cause: error }) : toTRPCError(error);
     const described = describeFailure(this.serving, cause, { type: 'unknown', path, ctx: this.#ctx });
