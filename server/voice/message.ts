@@ -3,6 +3,7 @@ import { getConversation, type Owner } from '@parley/db/repository/conversation'
 import { findMessage } from '@parley/db/repository/message';
 import { findOwnTurn } from '@parley/db/repository/turn';
 import { findUser, type UserRow } from '@parley/db/repository/user';
+import type { Event } from '@parley/shared/event';
 import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
@@ -39,33 +40,35 @@ export async function sendVoiceMessage(
   if (conversation.status === 'ended') throw new ParleyError('CONVERSATION_ENDED');
   const user = await findUser(db, owner.tenant, owner.userId);
   const sound = await ports.decode(input, limits.segmentSeconds);
-  const { text, sttMs } = await understand(
-    ports,
-    { owner, conversationId: conversation.id, turnId, sound },
-    user,
-    signal,
-  );
-  if (text === '') throw new ParleyError('NO_SPEECH');
-  const sent = await submit(ports.turns, ports.runner, {
-    owner,
-    conversationId: conversation.id,
-    turnId,
-    input: 'voice',
-    request: {
-      parts: [{ type: 'text', text }],
-      audio,
-      sttMs,
-      stt: nameOf(ports.transcriber),
-      ...(input.speak !== undefined && { speak: input.speak }),
-    },
-    message: {
-      parts: [{ type: 'text', text }],
-      voice: { voiceSessionId: turnId, durationMs: millisecondsOf(sound), segmentIds: [] },
-    },
-    retryOf: null,
-    onBusy: input.onBusy,
-  });
-  return { ...sent, voiceSessionId: turnId };
+  const said: Said = { owner, conversationId: conversation.id, turnId, sound, isTold: false };
+  try {
+    const { text, sttMs } = await understand(ports, said, user, signal);
+    if (text === '') throw new ParleyError('NO_SPEECH');
+    const sent = await submit(ports.turns, ports.runner, {
+      owner,
+      conversationId: conversation.id,
+      turnId,
+      input: 'voice',
+      request: {
+        parts: [{ type: 'text', text }],
+        audio,
+        sttMs,
+        stt: nameOf(ports.transcriber),
+        ...(input.speak !== undefined && { speak: input.speak }),
+      },
+      message: {
+        parts: [{ type: 'text', text }],
+        voice: { voiceSessionId: turnId, durationMs: millisecondsOf(sound), segmentIds: [] },
+      },
+      retryOf: null,
+      onBusy: input.onBusy,
+    });
+    return { ...sent, voiceSessionId: turnId };
+  } catch (error) {
+    // Refused although some of it was told of already, which is void now.
+    if (said.isTold && error instanceof ParleyError) await tellCancelled(ports, said);
+    throw error;
+  }
 }
 
 interface Said {
@@ -73,6 +76,8 @@ interface Said {
   conversationId: string;
   turnId: string;
   sound: Sound;
+  /** Whether what was understood of it so far has been told. */
+  isTold: boolean;
 }
 
 /** Transcribes it, for as long as its conversation is there. */
@@ -102,14 +107,19 @@ async function understand(
 
 async function tell(ports: VoicePorts, said: Said, text: string): Promise<void> {
   const { conversationId, turnId: voiceSessionId, sound } = said;
-  await publish(ports.turns, {
-    type: 'transcript.partial',
-    conversationId,
-    at: Date.now(),
-    voiceSessionId,
-    text,
-    durationMs: millisecondsOf(sound),
-  }).catch((error: unknown) => {
-    ports.turns.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'partial not told');
+  said.isTold = true;
+  const at = Date.now();
+  const durationMs = millisecondsOf(sound);
+  await publishOrLog(ports, { type: 'transcript.partial', conversationId, at, voiceSessionId, text, durationMs });
+}
+
+async function tellCancelled(ports: VoicePorts, { conversationId, turnId: voiceSessionId }: Said): Promise<void> {
+  await publishOrLog(ports, { type: 'recording.cancelled', conversationId, at: Date.now(), voiceSessionId });
+}
+
+async function publishOrLog(ports: VoicePorts, event: Event): Promise<void> {
+  await publish(ports.turns, event).catch((error: unknown) => {
+    const name = error instanceof Error ? error.name : 'unknown';
+    ports.turns.logger.warn({ error: name, event: event.type }, 'not told of a recording');
   });
 }

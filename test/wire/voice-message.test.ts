@@ -192,6 +192,23 @@ describe('a service that streams', () => {
       const final = order.findIndex((event) => event.type === 'transcript.final' && event.turnId === next);
       expect(order.slice(final).map(({ type }) => type)).not.toContain('transcript.partial');
       await watched.end(next);
+
+      // Guard: what was told of a recording that is refused then is taken back.
+      const busy = gate();
+      app.provider.script(answer('Wait ', busy, 'for me.'));
+      const { turnId: running } = await client.turns.send.mutate({
+        conversationId,
+        parts: [{ type: 'text', text: 'Go' }],
+      });
+      const refused = newId();
+      service.hear(24, streamedTranscript(['And ', 'you?']));
+      const late = client.voice.sendMessage.mutate({ conversationId, turnId: refused, ...spoken(24) });
+      expect(await reasonOf(late)).toBe('TURN_IN_PROGRESS');
+      expect((await watched.first('recording.cancelled')).voiceSessionId).toBe(refused);
+      expect(text(refused).length).toBeGreaterThan(0);
+      expect(watched.all('recording.cancelled')).toHaveLength(1);
+      busy.release();
+      await watched.end(running);
     } finally {
       await streaming.stop();
     }
