@@ -78,10 +78,10 @@ describe.each<Transport>(['binary', 'websocket', 'http'])('over %s', (transport)
     app.provider.script(answer('first', hold, ' answer'), answer('second answer'));
     const first = conversation.send('one');
     await first.accepted;
-    const before = app.server.running.app.feed.size;
+    await expect.poll(() => app.server.running.app.feed.size).toBe(1);
     const second = conversation.send('two', { onBusy: 'queue' });
     await second.accepted;
-    expect(app.server.running.app.feed.size).toBe(before);
+    expect(app.server.running.app.feed.size).toBe(1);
     hold.release();
     const [one, two] = await Promise.all([collect(first), collect(second)]);
     expect([textOf(one), textOf(two)]).toEqual(['first answer', 'second answer']);
