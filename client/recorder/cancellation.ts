@@ -8,81 +8,70 @@ import { nameOf, type RecordingKey } from './store.ts';
 const most = 64;
 
 /** Tells the server which recordings are cancelled: one after the other, each again with growing pauses until it is heard. */
-export class Cancellations {
-  readonly #voice: VoiceCalls;
-  readonly #kept: KeptSegments;
-  readonly #tryMs: number;
-  readonly #waiting = new Map<string, RecordingKey>();
-  readonly #closed = new AbortController();
-  #woken = new AbortController();
-  #isTelling = false;
-
-  constructor(voice: VoiceCalls, kept: KeptSegments, tryMs: number) {
-    this.#voice = voice;
-    this.#kept = kept;
-    this.#tryMs = tryMs;
-  }
-
-  add({ conversationId, voiceSessionId }: RecordingKey): void {
-    const key = { conversationId, voiceSessionId };
-    this.#kept.cancel(key);
-    this.#enter(key);
-  }
-
+export interface Cancellations {
+  add(key: RecordingKey): void;
   /** Takes up those of an app that ended before, and returns them. */
-  async resume(): Promise<RecordingKey[]> {
-    const keys = await this.#kept.listCancelled();
-    for (const key of keys) this.#enter(key);
-    return keys;
-  }
-
+  resume(): Promise<RecordingKey[]>;
   /** Ends all pauses. */
-  wake(): void {
-    this.#woken.abort();
-    this.#woken = new AbortController();
-  }
+  wake(): void;
+  close(): void;
+}
 
-  close(): void {
-    this.#closed.abort();
-    this.wake();
-  }
+export function cancellations(voice: VoiceCalls, kept: KeptSegments, tryMs: number): Cancellations {
+  const waiting = new Map<string, RecordingKey>();
+  const closed = new AbortController();
+  let woken = new AbortController();
+  let isTelling = false;
 
-  #enter(key: RecordingKey): void {
-    this.#waiting.set(nameOf(key), key);
-    for (const oldest of this.#waiting.values()) {
-      if (this.#waiting.size <= most) break;
-      this.#done(oldest);
-    }
-    if (!this.#isTelling && !this.#closed.signal.aborted) void this.#tell();
-  }
+  const done = (key: RecordingKey): void => {
+    waiting.delete(nameOf(key));
+    kept.forgetCancelled(key);
+  };
 
-  async #tell(): Promise<void> {
-    this.#isTelling = true;
-    for (const key of this.#waiting.values()) {
-      const failure = await this.#persist(key);
-      if (this.#closed.signal.aborted) return;
-      // Whoever is signed in again may be heard: it stays in the store for then.
-      if (failure && !isNever(failure)) this.#waiting.delete(nameOf(key));
-      else this.#done(key);
-    }
-    this.#isTelling = false;
-  }
-
-  /** Returns why it is not tried again. */
-  async #persist(key: RecordingKey): Promise<ParleyFailure | undefined> {
+  const tell = async (key: RecordingKey): Promise<void> => {
     const isFinal = failures();
-    const call = (signal: AbortSignal): Promise<unknown> => this.#voice.cancelRecording(key, signal);
-    for (let tries = 1; this.#waiting.has(nameOf(key)); tries++) {
-      const answer = await tryOnce(call, this.#tryMs, this.#closed.signal);
-      if (!(answer instanceof ParleyFailure)) return undefined;
-      if (this.#closed.signal.aborted || isFinal(answer)) return answer;
-      await pause(Math.max(backoff(tries - 1), retryAfter(answer)), this.#woken.signal);
+    for (let tries = 0; waiting.has(nameOf(key)); tries++) {
+      const answer = await tryOnce((signal) => voice.cancelRecording(key, signal), tryMs, closed.signal);
+      if (closed.signal.aborted) return;
+      if (!(answer instanceof ParleyFailure) || isNever(answer)) done(key);
+      // Whoever is signed in again may be heard: it stays in the store for then.
+      else if (isFinal(answer)) waiting.delete(nameOf(key));
+      else await pause(Math.max(backoff(tries), retryAfter(answer)), woken.signal);
     }
-    return undefined;
-  }
+  };
 
-  #done(key: RecordingKey): void {
-    this.#waiting.delete(nameOf(key));
-    this.#kept.forgetCancelled(key);
-  }
+  const tellAll = async (): Promise<void> => {
+    isTelling = true;
+    for (const key of waiting.values()) if (!closed.signal.aborted) await tell(key);
+    isTelling = false;
+  };
+
+  const enter = (key: RecordingKey): void => {
+    waiting.set(nameOf(key), key);
+    for (const oldest of waiting.values()) if (waiting.size > most) done(oldest);
+    if (!isTelling) void tellAll();
+  };
+
+  const wake = (): void => {
+    woken.abort();
+    woken = new AbortController();
+  };
+
+  return {
+    wake,
+    add({ conversationId, voiceSessionId }) {
+      const key = { conversationId, voiceSessionId };
+      kept.cancel(key);
+      enter(key);
+    },
+    async resume() {
+      const keys = await kept.listCancelled();
+      for (const key of keys) enter(key);
+      return keys;
+    },
+    close() {
+      closed.abort();
+      wake();
+    },
+  };
 }

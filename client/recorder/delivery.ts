@@ -23,75 +23,76 @@ export interface DeliveryListener {
 }
 
 /** Segments on their way: a few at once, in the order they were added, each again with growing pauses until it is settled. */
-export class Deliveries {
-  readonly #voice: VoiceCalls;
-  readonly #options: { parallel: number; tryMs: number };
-  readonly #listener: DeliveryListener;
-  readonly #waiting: { recording: Recording; entry: Entry }[] = [];
-  readonly #closed = new AbortController();
-  #woken = new AbortController();
-  #sending = 0;
-  /** Counts what is asked and answered. */
-  #clock = 0;
-
-  constructor(voice: VoiceCalls, options: { parallel: number; tryMs: number }, listener: DeliveryListener) {
-    this.#voice = voice;
-    this.#options = options;
-    this.#listener = listener;
-  }
-
-  get isClosed(): boolean {
-    return this.#closed.signal.aborted;
-  }
-
-  add(recording: Recording, entry: Entry): void {
-    entry.state = { kind: 'waiting' };
-    this.#waiting.push({ recording, entry });
-    this.#next();
-  }
-
+export interface Deliveries {
+  readonly isClosed: boolean;
+  add(recording: Recording, entry: Entry): void;
   /** The next moment of the clock. */
-  tick(): number {
-    return ++this.#clock;
-  }
-
+  tick(): number;
   /** Ends all pauses. */
-  wake(): void {
-    this.#woken.abort();
-    this.#woken = new AbortController();
-  }
+  wake(): void;
+  close(): void;
+}
 
-  close(): void {
-    this.#closed.abort();
-    this.wake();
-  }
+export function deliveries(
+  voice: VoiceCalls,
+  { parallel, tryMs }: { parallel: number; tryMs: number },
+  listener: DeliveryListener,
+): Deliveries {
+  const waiting: { recording: Recording; entry: Entry }[] = [];
+  const closed = new AbortController();
+  let woken = new AbortController();
+  let sending = 0;
+  /** Counts what is asked and answered. */
+  let clock = 0;
+  const tick = (): number => ++clock;
 
-  #next(): void {
-    while (this.#sending < this.#options.parallel && !this.isClosed) {
-      const next = this.#waiting.shift();
-      if (!next) return;
-      this.#sending++;
-      void this.#deliver(next.recording, next.entry).finally(() => {
-        this.#sending--;
-        this.#next();
-      });
-    }
-  }
-
-  async #deliver(recording: Recording, entry: Entry): Promise<void> {
+  const deliver = async (recording: Recording, entry: Entry): Promise<void> => {
     entry.state = { kind: 'sending' };
     const isFinal = failures();
-    for (let tries = 1; entry.segment && !this.#listener.isGone(recording); tries++) {
+    for (let tries = 0; entry.segment && !listener.isGone(recording); tries++) {
       const { segment } = entry;
-      const sent = { recording, entry, segment, askedAt: this.tick() };
-      const send = (signal: AbortSignal): Promise<SegmentReceipt> => this.#voice.sendSegment(segment, signal);
-      const answer = await tryOnce(send, this.#options.tryMs, this.#closed.signal);
-      if (this.#listener.isGone(recording)) return;
-      if (!(answer instanceof ParleyFailure)) return this.#listener.acknowledged(sent, answer);
-      if (isFinal(answer)) return this.#listener.failed(sent, answer);
-      const waitMs = Math.max(backoff(tries - 1), retryAfter(answer));
-      this.#listener.retrying(segment, answer, waitMs);
-      await pause(waitMs, this.#woken.signal);
+      const sent = { recording, entry, segment, askedAt: tick() };
+      const answer = await tryOnce((signal) => voice.sendSegment(segment, signal), tryMs, closed.signal);
+      if (listener.isGone(recording)) return;
+      if (!(answer instanceof ParleyFailure)) return listener.acknowledged(sent, answer);
+      if (isFinal(answer)) return listener.failed(sent, answer);
+      const waitMs = Math.max(backoff(tries), retryAfter(answer));
+      listener.retrying(segment, answer, waitMs);
+      await pause(waitMs, woken.signal);
     }
-  }
+  };
+
+  const next = (): void => {
+    while (sending < parallel && !closed.signal.aborted) {
+      const first = waiting.shift();
+      if (!first) return;
+      sending++;
+      void deliver(first.recording, first.entry).finally(() => {
+        sending--;
+        next();
+      });
+    }
+  };
+
+  const wake = (): void => {
+    woken.abort();
+    woken = new AbortController();
+  };
+
+  return {
+    tick,
+    wake,
+    get isClosed() {
+      return closed.signal.aborted;
+    },
+    add(recording, entry) {
+      entry.state = { kind: 'waiting' };
+      waiting.push({ recording, entry });
+      next();
+    },
+    close() {
+      closed.abort();
+      wake();
+    },
+  };
 }

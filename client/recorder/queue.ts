@@ -1,8 +1,8 @@
 import type { SegmentReceipt } from '@parley/shared/voice';
 import { ParleyFailure } from '../failure.ts';
-import { Cancellations } from './cancellation.ts';
-import { Deliveries, type Sent } from './delivery.ts';
-import { KeptSegments } from './kept.ts';
+import { type Cancellations, cancellations } from './cancellation.ts';
+import { type Deliveries, deliveries, type Sent } from './delivery.ts';
+import { type KeptSegments, keptSegments } from './kept.ts';
 import { type Entry, makeRoom, newEntry, Recording } from './recording.ts';
 import { isNever, type VoiceCalls } from './send.ts';
 import { memoryStore, nameOf, type RecordingKey, type Segment, type SegmentStore } from './store.ts';
@@ -53,11 +53,11 @@ export class SegmentQueue {
     tryMs = 60_000,
   }: QueueOptions) {
     this.voice = voice;
-    this.#kept = new KeptSegments(store, (error) => this.#tell({ type: 'unstored', error }));
-    this.#cancellations = new Cancellations(voice, this.#kept, tryMs);
+    this.#kept = keptSegments(store, (error) => this.#tell({ type: 'unstored', error }));
+    this.#cancellations = cancellations(voice, this.#kept, tryMs);
     this.#mostBytes = mostBytes;
     const deliver = { parallel, tryMs };
-    this.#deliveries = new Deliveries(voice, deliver, {
+    this.#deliveries = deliveries(voice, deliver, {
       isGone: (recording) => this.#isGone(recording),
       retrying: (segment, failure, waitMs) => this.#tell({ type: 'retrying', segment, failure, waitMs }),
       acknowledged: (sent, receipt) => this.#acknowledged(sent, receipt),
