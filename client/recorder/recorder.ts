@@ -57,133 +57,118 @@ export interface Recorder {
   retry(): Promise<Recorded>;
 }
 
+const lengths = { usualMs: 5_000, leastMs: 500, mostMs: 55_000 };
+
 /** Records what somebody says and sends it while it is said. */
 export function createRecorder(options: RecorderOptions): Recorder {
-  return new SegmentRecorder(options);
-}
+  const { conversationId, source, onState, onEvent, ...rest } = options;
+  const queue = 'queue' in rest ? rest.queue : new SegmentQueue(rest);
+  const segmentMs = Math.min(lengths.mostMs, Math.max(lengths.leastMs, rest.segmentMs ?? lengths.usualMs));
+  let state: RecorderState = { state: 'idle' };
+  let take: Take | undefined;
+  let stopping: Promise<Recorded> | undefined;
 
-const segment = { usualMs: 5_000, leastMs: 500, mostMs: 55_000 };
+  const become = (next: RecorderState): void => {
+    state = next;
+    onState?.(next);
+  };
 
-class SegmentRecorder implements Recorder {
-  readonly queue: SegmentQueue;
-  readonly #conversationId: string;
-  readonly #source: AudioSource;
-  readonly #segmentMs: number;
-  readonly #onState: (state: RecorderState) => void;
-  readonly #tell: (event: RecorderEvent) => void;
-  #state: RecorderState = { state: 'idle' };
-  #take: Take | undefined;
-  #stopping: Promise<Recorded> | undefined;
-
-  constructor({ conversationId, source, segmentMs = segment.usualMs, onState, onEvent, ...rest }: RecorderOptions) {
-    this.queue = 'queue' in rest ? rest.queue : new SegmentQueue(rest);
-    this.#conversationId = conversationId;
-    this.#source = source;
-    this.#segmentMs = Math.min(segment.mostMs, Math.max(segment.leastMs, segmentMs));
-    this.#onState = onState ?? (() => {});
-    this.#tell = onEvent ?? (() => {});
-  }
-
-  get state(): RecorderState {
-    return this.#state;
-  }
-
-  async start(): Promise<void> {
-    const { state } = this.#state;
-    if (state === 'starting' || state === 'recording' || state === 'sending')
-      throw new TypeError(`A recording is ${state} already.`);
-    const key = { conversationId: this.#conversationId, voiceSessionId: newId() };
-    const take = new Take(key, this.#source, this.#segmentMs, this.queue);
-    this.#become({ state: 'starting' });
-    this.#take?.leave();
-    this.#take = take;
-    this.#stopping = undefined;
-    take.onSegment = (segments) => this.#become({ state: 'recording', voiceSessionId: key.voiceSessionId, segments });
-    take.onEnd = (why, error) => {
-      this.#tell({ type: 'ended', why, ...(error !== undefined && { error }) });
-      this.stop().catch(() => {});
-    };
-    take.leave = this.queue.on((event) => this.#heed(take, event));
-    try {
-      await take.start();
-    } catch (error) {
-      take.leave();
-      this.#take = undefined;
-      this.#become({ state: 'idle' });
-      throw error;
-    }
-    // It may have been ended while it began.
-    if (this.#take !== take || this.#stopping) return;
-    this.#become({ state: 'recording', voiceSessionId: key.voiceSessionId, segments: take.segments });
-    this.#announce(take);
-  }
-
-  stop(): Promise<Recorded> {
-    const take = this.#take;
-    if (!take) return Promise.reject(new ParleyFailure('NO_SPEECH', 'Nothing was recorded.'));
-    this.#stopping ??= this.#finish(take, take.stop());
-    return this.#stopping;
-  }
-
-  async cancel(): Promise<void> {
-    const take = this.#take;
-    if (!take) return;
-    this.#take = undefined;
-    take.leave();
-    this.#become({ state: 'idle' });
-    take.isCancelled = true;
-    try {
-      await this.#source.stop();
-    } finally {
-      this.queue.cancel(take.key);
-    }
-  }
-
-  retry(): Promise<Recorded> {
-    const take = this.#take;
-    if (!take || this.#state.state !== 'failed') return this.stop();
-    this.queue.retry(take.key);
-    this.#stopping = this.#finish(take, Promise.resolve());
-    return this.#stopping;
-  }
-
-  async #finish(take: Take, stopped: Promise<void>): Promise<Recorded> {
-    const { voiceSessionId } = take.key;
-    this.#become({ state: 'sending', voiceSessionId });
+  const finish = async (own: Take, stopped: Promise<void>): Promise<Recorded> => {
+    const { voiceSessionId } = own.key;
+    become({ state: 'sending', voiceSessionId });
     try {
       await stopped;
-      if (take.segments === 0) throw new ParleyFailure('NO_SPEECH', 'Nothing was recorded.');
-      const { turnId } = await this.queue.finished(take.key);
-      if (this.#take === take) this.#become({ state: 'done', voiceSessionId, turnId });
+      if (own.segments === 0) throw nothing();
+      const { turnId } = await queue.finished(own.key);
+      if (take === own) become({ state: 'done', voiceSessionId, turnId });
       return { voiceSessionId, turnId };
     } catch (cause) {
       const failure = failureOf(cause);
-      if (this.#take === take) this.#become({ state: 'failed', voiceSessionId, failure });
+      if (take === own) become({ state: 'failed', voiceSessionId, failure });
       throw failure;
     }
-  }
+  };
+
+  const stop = (): Promise<Recorded> => {
+    if (!take) return Promise.reject(nothing());
+    stopping ??= finish(take, take.stop());
+    return stopping;
+  };
 
   /** Tells the server, for the agent to show that it listens. That it could not be told costs only that. */
-  #announce({ key }: Take): void {
+  const announce = ({ key }: Take): void => {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), this.#segmentMs);
-    this.queue.voice
+    const timer = setTimeout(() => late.abort(), segmentMs);
+    queue.voice
       .recordingStarted(key, late.signal)
       .catch(() => {})
       .finally(() => clearTimeout(timer));
-  }
+  };
 
-  #heed(take: Take, event: QueueEvent): void {
-    const isOurs = event.type === 'unstored' || event.segment.voiceSessionId === take.key.voiceSessionId;
+  const heed = (own: Take, event: QueueEvent): void => {
+    const isOurs = event.type === 'unstored' || event.segment.voiceSessionId === own.key.voiceSessionId;
     if (!isOurs) return;
-    this.#tell(event);
+    onEvent?.(event);
     // What comes after a segment that can never be taken cannot become a turn either.
-    if (event.type === 'failed' && !event.isKept && this.#state.state === 'recording' && this.#take === take)
-      this.stop().catch(() => {});
-  }
+    if (event.type === 'failed' && !event.isKept && state.state === 'recording' && take === own) stop().catch(() => {});
+  };
 
-  #become(state: RecorderState): void {
-    this.#state = state;
-    this.#onState(state);
-  }
+  return {
+    queue,
+    stop,
+    get state() {
+      return state;
+    },
+    async start() {
+      if (state.state === 'starting' || state.state === 'recording' || state.state === 'sending')
+        throw new TypeError(`A recording is ${state.state} already.`);
+      const key = { conversationId, voiceSessionId: newId() };
+      const own = new Take(key, source, segmentMs, queue);
+      become({ state: 'starting' });
+      take?.leave();
+      take = own;
+      stopping = undefined;
+      own.onSegment = (segments) => become({ state: 'recording', voiceSessionId: key.voiceSessionId, segments });
+      own.onEnd = (why, error) => {
+        onEvent?.({ type: 'ended', why, ...(error !== undefined && { error }) });
+        stop().catch(() => {});
+      };
+      own.leave = queue.on((event) => heed(own, event));
+      try {
+        await own.start();
+      } catch (error) {
+        own.leave();
+        take = undefined;
+        become({ state: 'idle' });
+        throw error;
+      }
+      // It may have been ended while it began.
+      if (take !== own || stopping) return;
+      become({ state: 'recording', voiceSessionId: key.voiceSessionId, segments: own.segments });
+      announce(own);
+    },
+    async cancel() {
+      const own = take;
+      if (!own) return;
+      take = undefined;
+      own.leave();
+      become({ state: 'idle' });
+      own.isCancelled = true;
+      try {
+        await source.stop();
+      } finally {
+        queue.cancel(own.key);
+      }
+    },
+    retry() {
+      if (!take || state.state !== 'failed') return stop();
+      queue.retry(take.key);
+      stopping = finish(take, Promise.resolve());
+      return stopping;
+    },
+  };
+}
+
+function nothing(): ParleyFailure {
+  return new ParleyFailure('NO_SPEECH', 'Nothing was recorded.');
 }
