@@ -35,150 +35,152 @@ interface Attempt {
  * Follows a conversation's events for as long as it is wanted: subscribes, and after whatever ends a subscription subscribes
  * again from the last event that it delivered. Each event is delivered once. Without an event to begin from it asks for its place
  * first: what comes while a subscription is lost that has not delivered anything would be missed else.
+ *
+ * Transpiled for a phone, a `#` member costs some ninety bytes and a `private` one none: the bundle is to stay small.
  */
 export class Follow {
-  #lastEventId: string | undefined;
-  #state: 'following' | 'paused' | 'over' = 'following';
-  #attempt: Attempt | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
-  #isRenewed = false;
-  readonly #line: Line;
-  readonly #conversationId: string;
-  readonly #follower: Follower;
-  readonly #onClose = (): void => this.#end();
+  private last: string | undefined;
+  private state: 'following' | 'paused' | 'over' = 'following';
+  private attempt: Attempt | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private failures = 0;
+  private isRenewed = false;
+  private readonly line: Line;
+  private readonly conversationId: string;
+  private readonly follower: Follower;
+  private readonly onClose = (): void => this.end();
 
   constructor(line: Line, conversationId: string, lastEventId: string | undefined, follower: Follower) {
-    this.#line = line;
-    this.#conversationId = conversationId;
-    this.#lastEventId = lastEventId;
-    this.#follower = follower;
-    line.closed.addEventListener('abort', this.#onClose);
+    this.line = line;
+    this.conversationId = conversationId;
+    this.last = lastEventId;
+    this.follower = follower;
+    line.closed.addEventListener('abort', this.onClose);
     // Not within the constructor: a failure may come at once.
-    this.#timer = setTimeout(() => (line.closed.aborted ? this.#end() : this.#begin()));
+    this.timer = setTimeout(() => (line.closed.aborted ? this.end() : this.begin()));
   }
 
   /** The last event that was delivered, or where following began. */
   get lastEventId(): string | undefined {
-    return this.#lastEventId;
+    return this.last;
   }
 
   /** Leaves the server; `resume` goes on after the last event that was delivered. */
   pause(): void {
-    if (this.#state !== 'following') return;
-    this.#state = 'paused';
-    this.#drop();
+    if (this.state !== 'following') return;
+    this.state = 'paused';
+    this.drop();
   }
 
   resume(): void {
-    if (this.#state !== 'paused') return;
-    this.#state = 'following';
-    this.#begin();
+    if (this.state !== 'paused') return;
+    this.state = 'following';
+    this.begin();
   }
 
   /** Ends without a word to the follower. */
   stop(): void {
-    this.#state = 'over';
-    this.#line.closed.removeEventListener('abort', this.#onClose);
-    this.#drop();
+    this.state = 'over';
+    this.line.closed.removeEventListener('abort', this.onClose);
+    this.drop();
   }
 
-  #end(failure?: ParleyFailure): void {
-    if (this.#state === 'over') return;
+  private end(failure?: ParleyFailure): void {
+    if (this.state === 'over') return;
     this.stop();
-    this.#follower.end(failure);
+    this.follower.end(failure);
   }
 
-  #drop(): void {
-    clearTimeout(this.#timer);
-    const subscription = this.#attempt?.subscription;
-    this.#attempt = undefined;
+  private drop(): void {
+    clearTimeout(this.timer);
+    const subscription = this.attempt?.subscription;
+    this.attempt = undefined;
     subscription?.unsubscribe();
   }
 
-  #begin(): void {
-    if (this.#lastEventId === undefined) this.#locate();
-    else this.#subscribe();
+  private begin(): void {
+    if (this.last === undefined) this.locate();
+    else this.subscribe();
   }
 
-  #locate(): void {
-    const attempt = this.#try();
+  private locate(): void {
+    const attempt = this.try();
     const leave = new AbortController();
     attempt.subscription = { unsubscribe: () => leave.abort() };
-    const input = { conversationId: this.#conversationId };
-    this.#line
-      .once((signal) => this.#line.trpc.conversations.get.query(input, { signal }), leave.signal)
+    const input = { conversationId: this.conversationId };
+    this.line
+      .once((signal) => this.line.trpc.conversations.get.query(input, { signal }), leave.signal)
       .then(
         (entry) => {
-          if (this.#attempt !== attempt) return;
-          this.#lastEventId = entry.lastEventId;
-          this.#subscribe();
-          this.#follower.begun?.(entry);
+          if (this.attempt !== attempt) return;
+          this.last = entry.lastEventId;
+          this.subscribe();
+          this.follower.begun?.(entry);
         },
-        (error: unknown) => this.#lost(attempt, failureOf(error)),
+        (error: unknown) => this.lost(attempt, failureOf(error)),
       );
   }
 
-  #try(): Attempt {
-    const { generation } = this.#line.connection;
-    this.#attempt = { generation, startedAt: undefined, subscription: undefined };
-    return this.#attempt;
+  private try(): Attempt {
+    const { generation } = this.line.connection;
+    this.attempt = { generation, startedAt: undefined, subscription: undefined };
+    return this.attempt;
   }
 
-  #subscribe(): void {
-    const attempt = this.#try();
+  private subscribe(): void {
+    const attempt = this.try();
     const input = {
-      conversationId: this.#conversationId,
-      ...(this.#lastEventId !== undefined && { lastEventId: this.#lastEventId }),
+      conversationId: this.conversationId,
+      ...(this.last !== undefined && { lastEventId: this.last }),
     };
-    const subscription = this.#line.trpc.conversations.events.subscribe(input, {
+    const subscription = this.line.trpc.conversations.events.subscribe(input, {
       onStarted: () => {
-        if (this.#attempt !== attempt) return;
+        if (this.attempt !== attempt) return;
         attempt.startedAt = Date.now();
-        this.#follower.started?.();
+        this.follower.started?.();
       },
       onData: ({ id, data }) => {
-        if (this.#attempt === attempt) this.#deliver(id, data);
+        if (this.attempt === attempt) this.deliver(id, data);
       },
-      onError: (error) => this.#lost(attempt, failureOf(error)),
-      onStopped: () => this.#lost(attempt, undefined),
-      onComplete: () => this.#lost(attempt, undefined),
+      onError: (error) => this.lost(attempt, failureOf(error)),
+      onStopped: () => this.lost(attempt, undefined),
+      onComplete: () => this.lost(attempt, undefined),
     });
     attempt.subscription = subscription;
     // It may have ended, or been left, before it was known.
-    if (this.#attempt !== attempt) subscription.unsubscribe();
+    if (this.attempt !== attempt) subscription.unsubscribe();
   }
 
-  #deliver(id: string, event: Event): void {
+  private deliver(id: string, event: Event): void {
     // A gap stands for all that is gone, wherever its place is; everything else comes in the order of its ids.
-    if (event.type !== 'gap' && this.#lastEventId !== undefined && id <= this.#lastEventId) return;
-    this.#lastEventId = id;
-    this.#failures = 0;
-    this.#isRenewed = false;
-    this.#follower.event({ id, data: withBytes(event) });
-    if (event.type === 'conversation.deleted') this.#end();
+    if (event.type !== 'gap' && this.last !== undefined && id <= this.last) return;
+    this.last = id;
+    this.failures = 0;
+    this.isRenewed = false;
+    this.follower.event({ id, data: withBytes(event) });
+    if (event.type === 'conversation.deleted') this.end();
   }
 
   /** The subscription is over, with or without a failure: again, or for good. */
-  #lost(attempt: Attempt, failure: ParleyFailure | undefined): void {
-    if (this.#attempt !== attempt) return;
-    this.#drop();
+  private lost(attempt: Attempt, failure: ParleyFailure | undefined): void {
+    if (this.attempt !== attempt) return;
+    this.drop();
     if (attempt.startedAt !== undefined && Date.now() - attempt.startedAt >= soundMs) {
-      this.#failures = 0;
-      this.#isRenewed = false;
+      this.failures = 0;
+      this.isRenewed = false;
     }
-    if (failure?.reason === 'UNAUTHENTICATED' && this.#line.isRenewable && !this.#isRenewed) {
-      this.#isRenewed = true;
-      this.#line.connection.renew(attempt.generation);
-    } else if (failure && this.#isFinal(failure)) {
-      this.#end(failure);
+    if (failure?.reason === 'UNAUTHENTICATED' && this.line.isRenewable && !this.isRenewed) {
+      this.isRenewed = true;
+      this.line.connection.renew(attempt.generation);
+    } else if (failure && this.isFinal(failure)) {
+      this.end(failure);
       return;
     }
-    this.#timer = setTimeout(() => this.#begin(), backoff(this.#failures++));
+    this.timer = setTimeout(() => this.begin(), backoff(this.failures++));
   }
 
-  #isFinal({ reason, retryable }: ParleyFailure): boolean {
-    if (reason === 'INTERNAL') return this.#failures >= mostInternal;
+  private isFinal({ reason, retryable }: ParleyFailure): boolean {
+    if (reason === 'INTERNAL') return this.failures >= mostInternal;
     return !retryable;
   }
 }

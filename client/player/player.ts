@@ -61,154 +61,155 @@ export function createPlayer(options: PlayerOptions): Player {
   return new SpeechPlayer(options);
 }
 
+/** Transpiled for a phone, a `#` member costs some ninety bytes and a `private` one none: the bundle is to stay small. */
 class SpeechPlayer implements Player {
-  readonly #output: AudioOutput;
-  readonly #mostBytes: number;
-  readonly #reporter: Reporter;
-  readonly #tell: (event: PlayerEvent) => void;
-  readonly #reader = new SoundReader();
-  readonly #schedule: Schedule;
+  private readonly output: AudioOutput;
+  private readonly mostBytes: number;
+  private readonly reporter: Reporter;
+  private readonly tell: (event: PlayerEvent) => void;
+  private readonly reader = new SoundReader();
+  private readonly schedule: Schedule;
   /** Turns whose sound came and has not all been played, and which of them have ended. */
-  readonly #turns = new Map<string, 'running' | 'over'>();
+  private readonly turns = new Map<string, 'running' | 'over'>();
   /** How far the last piece that was played brought the listener. */
-  #heard: Position | undefined;
-  #reportedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #room: (() => void)[] = [];
-  #whenIdle: (() => void)[] = [];
+  private heard: Position | undefined;
+  private reportedAt = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private room: (() => void)[] = [];
+  private whenIdle: (() => void)[] = [];
 
   constructor({ output, report, onEvent, aheadMs = 500, leadMs = 20, mostBytes = 32 * 1024 * 1024 }: PlayerOptions) {
-    this.#output = output;
-    this.#schedule = new Schedule(output, { aheadMs, leadMs });
-    this.#mostBytes = mostBytes;
-    this.#reporter = new Reporter(report);
-    this.#tell = onEvent ?? (() => {});
+    this.output = output;
+    this.schedule = new Schedule(output, { aheadMs, leadMs });
+    this.mostBytes = mostBytes;
+    this.reporter = new Reporter(report);
+    this.tell = onEvent ?? (() => {});
   }
 
   get position(): Position | undefined {
-    return this.#schedule.position(this.#output.now()) ?? this.#heard;
+    return this.schedule.position(this.output.now()) ?? this.heard;
   }
 
   push(event: Event): void | Promise<void> {
-    if (event.type === 'agent.audio') return this.#take(event);
+    if (event.type === 'agent.audio') return this.take(event);
     if (event.type === 'agent.audioFailed')
-      this.#tell({ type: 'failed', turnId: event.turnId, sentence: event.sentence });
-    else if (event.type === 'speech.stop') this.#silence([event.turnId]);
-    else if (isTerminal(event) && this.#turns.has(event.turnId)) {
-      this.#turns.set(event.turnId, 'over');
-      this.#tick();
+      this.tell({ type: 'failed', turnId: event.turnId, sentence: event.sentence });
+    else if (event.type === 'speech.stop') this.silence([event.turnId]);
+    else if (isTerminal(event) && this.turns.has(event.turnId)) {
+      this.turns.set(event.turnId, 'over');
+      this.tick();
     }
   }
 
   stop(): Position | undefined {
-    return this.#silence([...this.#turns.keys()]);
+    return this.silence([...this.turns.keys()]);
   }
 
   idle(): Promise<void> {
-    if (this.#schedule.isEmpty) return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    if (this.schedule.isEmpty) return Promise.resolve();
+    return new Promise((resolve) => this.whenIdle.push(resolve));
   }
 
   close(): void {
     this.stop();
-    this.#reporter.close();
+    this.reporter.close();
   }
 
-  #take(event: EventOf<'agent.audio'>): void | Promise<void> {
-    const sound = this.#schedule.bytes >= 2 * this.#mostBytes ? 'full' : this.#reader.read(event);
+  private take(event: EventOf<'agent.audio'>): void | Promise<void> {
+    const sound = this.schedule.bytes >= 2 * this.mostBytes ? 'full' : this.reader.read(event);
     if (typeof sound === 'string') {
       const { turnId, sentence, chunk } = event;
-      this.#tell({ type: 'dropped', turnId, sentence, chunk, why: sound });
+      this.tell({ type: 'dropped', turnId, sentence, chunk, why: sound });
       return;
     }
-    this.#note(sound.turnId);
-    this.#schedule.add(sound);
-    this.#tick();
-    if (this.#schedule.bytes >= this.#mostBytes) return new Promise((resolve) => this.#room.push(resolve));
+    this.note(sound.turnId);
+    this.schedule.add(sound);
+    this.tick();
+    if (this.schedule.bytes >= this.mostBytes) return new Promise((resolve) => this.room.push(resolve));
   }
 
-  #note(turnId: string): void {
-    if (this.#turns.has(turnId)) return;
-    this.#turns.set(turnId, 'running');
-    const oldest = this.#turns.keys().next();
-    if (this.#turns.size > mostTurns && !oldest.done) this.#turns.delete(oldest.value);
+  private note(turnId: string): void {
+    if (this.turns.has(turnId)) return;
+    this.turns.set(turnId, 'running');
+    const oldest = this.turns.keys().next();
+    if (this.turns.size > mostTurns && !oldest.done) this.turns.delete(oldest.value);
   }
 
   /** These turns are heard no more. How far the one of them that was being played had come is told to the server. */
-  #silence(turns: readonly string[]): Position | undefined {
+  private silence(turns: readonly string[]): Position | undefined {
     const gone = new Set(turns);
     const { position } = this;
     const heard = position && gone.has(position.turnId) ? position : undefined;
-    this.#schedule.drop(gone);
-    this.#heard = heard ? undefined : position;
+    this.schedule.drop(gone);
+    this.heard = heard ? undefined : position;
     for (const turnId of turns) {
-      this.#reader.stop(turnId);
-      if (this.#turns.delete(turnId))
-        this.#tell({ type: 'stopped', turnId, heard: heard?.turnId === turnId ? heard : undefined });
+      this.reader.stop(turnId);
+      if (this.turns.delete(turnId))
+        this.tell({ type: 'stopped', turnId, heard: heard?.turnId === turnId ? heard : undefined });
     }
-    if (heard) this.#reporter.tell(heard);
-    this.#tick();
+    if (heard) this.reporter.tell(heard);
+    this.tick();
     return heard;
   }
 
   /** Does what the time has come for, and sets the clock for what is next. */
-  #tick(): void {
-    clearTimeout(this.#timer);
-    const now = this.#output.now();
-    this.#progress(now);
-    this.#schedule.feed(now);
-    this.#finish();
-    if (this.#schedule.bytes < this.#mostBytes) for (const resolve of this.#room.splice(0)) resolve();
-    if (this.#schedule.isEmpty) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  private tick(): void {
+    clearTimeout(this.timer);
+    const now = this.output.now();
+    this.progress(now);
+    this.schedule.feed(now);
+    this.finish();
+    if (this.schedule.bytes < this.mostBytes) for (const resolve of this.room.splice(0)) resolve();
+    if (this.schedule.isEmpty) for (const resolve of this.whenIdle.splice(0)) resolve();
     else {
-      const ms = Math.min(look.most, Math.max(look.least, this.#nextMs(now) - now));
-      this.#timer = setTimeout(() => this.#tick(), ms);
+      const ms = Math.min(look.most, Math.max(look.least, this.nextMs(now) - now));
+      this.timer = setTimeout(() => this.tick(), ms);
     }
   }
 
-  #progress(now: number): void {
-    for (let first = this.#schedule.first; first && first.startMs <= now; first = this.#schedule.first) {
-      if (!first.hasStarted) this.#begin(first);
+  private progress(now: number): void {
+    for (let first = this.schedule.first; first && first.startMs <= now; first = this.schedule.first) {
+      if (!first.hasStarted) this.begin(first);
       const isOver = first.startMs + first.durationMs <= now;
       const position = positionIn(first, now);
       if (isOver) {
-        this.#schedule.shift();
-        this.#heard = position;
+        this.schedule.shift();
+        this.heard = position;
       }
       const isSentenceEnd = isOver && first.last && position.playedMs > 0;
-      if (isSentenceEnd || now - this.#reportedAt >= reportMs) {
-        this.#reportedAt = now;
-        this.#reporter.tell(position);
+      if (isSentenceEnd || now - this.reportedAt >= reportMs) {
+        this.reportedAt = now;
+        this.reporter.tell(position);
       }
       if (!isOver) return;
     }
   }
 
-  #begin(sound: Scheduled): void {
+  private begin(sound: Scheduled): void {
     sound.hasStarted = true;
     const { turnId, sentence } = sound;
-    const isKnown = this.#heard?.turnId === turnId && this.#heard.sentence === sentence;
+    const isKnown = this.heard?.turnId === turnId && this.heard.sentence === sentence;
     if (isKnown || sound.samples.length === 0) return;
-    this.#reportedAt = Math.max(this.#reportedAt, sound.startMs);
-    this.#tell({ type: 'sentence', turnId, sentence });
+    this.reportedAt = Math.max(this.reportedAt, sound.startMs);
+    this.tell({ type: 'sentence', turnId, sentence });
   }
 
   /** Turns that have ended and of which nothing is left. */
-  #finish(): void {
-    if (![...this.#turns.values()].includes('over')) return;
-    const left = this.#schedule.turns;
-    for (const [turnId, state] of this.#turns) {
+  private finish(): void {
+    if (![...this.turns.values()].includes('over')) return;
+    const left = this.schedule.turns;
+    for (const [turnId, state] of this.turns) {
       if (state === 'running' || left.has(turnId)) continue;
-      this.#turns.delete(turnId);
-      if (this.#heard?.turnId === turnId) this.#heard = undefined;
-      this.#tell({ type: 'ended', turnId });
+      this.turns.delete(turnId);
+      if (this.heard?.turnId === turnId) this.heard = undefined;
+      this.tell({ type: 'ended', turnId });
     }
   }
 
-  #nextMs(now: number): number {
-    const { first, feedMs } = this.#schedule;
+  private nextMs(now: number): number {
+    const { first, feedMs } = this.schedule;
     if (!first) return now;
     const { startMs, durationMs, hasStarted } = first;
-    return Math.min(feedMs, hasStarted ? Math.min(startMs + durationMs, this.#reportedAt + reportMs) : startMs);
+    return Math.min(feedMs, hasStarted ? Math.min(startMs + durationMs, this.reportedAt + reportMs) : startMs);
   }
 }
