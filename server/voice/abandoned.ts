@@ -1,5 +1,6 @@
 import { getConversation } from '@parley/db/repository/conversation';
-import { closeUnchanged, listQuietSessions, listSegments, type VoiceSessionRow } from '@parley/db/repository/segment';
+import { listSegments } from '@parley/db/repository/segment';
+import { closeUnchanged, listQuietSessions, type VoiceSessionRow } from '@parley/db/repository/voice-session';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { VoicePorts } from './ports.ts';

@@ -1,5 +1,5 @@
 import { lockConversation, type Owner } from '@parley/db/repository/conversation';
-import { cancelSession, type SessionKey } from '@parley/db/repository/segment';
+import { cancelSession, type SessionKey } from '@parley/db/repository/voice-session';
 import { newId } from '@parley/shared/id';
 import type { CancelledRecording } from '@parley/shared/voice';
 import { publish } from '../turn/publish.ts';

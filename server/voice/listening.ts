@@ -1,6 +1,6 @@
 import { getConversation, type Owner } from '@parley/db/repository/conversation';
-import { claimListening, lockSession } from '@parley/db/repository/segment';
 import { findUser } from '@parley/db/repository/user';
+import { claimListening, lockSession } from '@parley/db/repository/voice-session';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import { newId } from '@parley/shared/id';
 import { ParleyError } from '@parley/shared/reason';

@@ -1,12 +1,5 @@
-import {
-  claimAbandoned,
-  findSession,
-  finishSegment,
-  isWaiting,
-  listQuietSessions,
-  readAudio,
-  renewSegments,
-} from '@parley/db/repository/segment';
+import { claimAbandoned, finishSegment, isWaiting, readAudio, renewSegments } from '@parley/db/repository/segment';
+import { findSession, listQuietSessions } from '@parley/db/repository/voice-session';
 import { limits } from '@parley/shared/limits';
 import { pause } from '@parley/shared/pause';
 import { type AudioFormat, audioFormat } from '@parley/shared/voice';

@@ -1,16 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Trx } from '@parley/db/connect';
 import { getConversation, lockConversation, type Owner } from '@parley/db/repository/conversation';
-import {
-  findSession,
-  listSegments,
-  lockSession,
-  putSegment,
-  reviveSegment,
-  type SegmentRow,
-  updateSession,
-  type VoiceSessionRow,
-} from '@parley/db/repository/segment';
+import { listSegments, putSegment, reviveSegment, type SegmentRow } from '@parley/db/repository/segment';
+import { findSession, lockSession, updateSession, type VoiceSessionRow } from '@parley/db/repository/voice-session';
 import { newId } from '@parley/shared/id';
 import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';

@@ -1,16 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Owner } from '@parley/db/repository/conversation';
+import { linkSegments, listSegments, type SegmentRow } from '@parley/db/repository/segment';
 import {
   findSession,
-  linkSegments,
-  listSegments,
   lockSession,
-  type SegmentRow,
   type SessionKey,
   sinceLast,
   updateSession,
   type VoiceSessionRow,
-} from '@parley/db/repository/segment';
+} from '@parley/db/repository/voice-session';
 import { newId } from '@parley/shared/id';
 import { ParleyError, type Reason } from '@parley/shared/reason';
 import { failTurn } from '../turn/fail.ts';
