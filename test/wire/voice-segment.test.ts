@@ -18,7 +18,7 @@ let ada: SocketClient;
 
 beforeAll(async () => {
   service = await startVoiceService();
-  const env = { ...service.env, VOICE_MISSING_MS: '1000', VOICE_LISTENING_MS: '300' };
+  const env = { ...service.env, VOICE_MISSING_MS: '2500', VOICE_LISTENING_MS: '300' };
   app = await startApp({ env, redis: true });
   other = await startApp({ env, redis: true, beside: app });
   ada = await app.trpc('ada');
