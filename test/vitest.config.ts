@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { BaseSequencer, type InlineConfig, type TestSpecification } from 'vitest/node';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -14,11 +14,28 @@ const quiet = new Set([
   ),
 ]);
 
+/**
+ * Files that change nothing outside of themselves: they run one after the other in the same processes, which then load the server
+ * once. Not those that fake clocks or globals, count what is left open, load models or start programs.
+ */
+const plain = [
+  'test/law/*.test.ts',
+  'test/security/{attachment,audio,console-headers,console-sign-in,credential,input,request,tenancy,token}.test.ts',
+  'test/suite/{bubble,env,failure,few,frame,heard,history,id,live,live-redis,log,model-local*,prompt,reconcile,reduce}.test.ts',
+  'test/suite/{client-parts,observable-native,playground-*,sentence,speakable,superjson-native,token,wire}.test.ts',
+  'test/wire/{attachment*,conversation*,export,http*,list,model-*,open,stock-transport,stream-events,turn-*}.test.ts',
+  'test/wire/{console-page,listen,playground,speech-synthesizer,speech-transcriber}.test.ts',
+  'test/wire/trpc-{client,failure,http,limit,pump,push,socket}.test.ts',
+  'test/wire/voice-{abandoned,bytes,cancel,delete,heard,kept,message,segment,speech,trace}.test.ts',
+];
+
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
+    const rank = ({ moduleId, project }: TestSpecification): number => {
       const at = long.findIndex((folder) => moduleId.startsWith(`${root}${folder}`));
-      return at < 0 ? long.length : at;
+      if (at >= 0) return at;
+      // Behind all others, so that their processes go on from one to the next.
+      return project.config.isolate ? long.length : long.length + 1;
     };
     const sorted = await super.sort(files);
     const order = sorted.filter(({ moduleId }) => !quiet.has(moduleId)).sort((one, other) => rank(one) - rank(other));
@@ -28,21 +45,31 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/** What both kinds of files have in common. */
+const common: InlineConfig = {
+  pool: 'forks',
+  // Most tests wait for others' processes, so that two processors serve three.
+  maxWorkers: 3,
+  testTimeout: 30_000,
+  // What is waited for comes when it comes, also on a busy machine.
+  expect: { poll: { timeout: 15_000 } },
+  hookTimeout: 60_000,
+  teardownTimeout: 30_000,
+};
+// Test files beside the code find vitest where it is installed.
+const resolve = { alias: { vitest: fileURLToPath(new URL('node_modules/vitest', import.meta.url)) } };
+const all = ['test/**/*.test.ts', '{shared,db,server,client}/**/*.test.ts'];
+const exclude = ['**/node_modules/**'];
+
 export default defineConfig({
   root,
-  // Test files beside the code find vitest where it is installed.
-  resolve: { alias: { vitest: fileURLToPath(new URL('node_modules/vitest', import.meta.url)) } },
+  resolve,
   test: {
-    include: ['test/**/*.test.ts', '{shared,db,server,client}/**/*.test.ts'],
     globalSetup: ['test/support/setup.ts'],
-    pool: 'forks',
-    // Most tests wait for others' processes, so that two processors serve three.
-    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
-    testTimeout: 30_000,
-    // What is waited for comes when it comes, also on a busy machine.
-    expect: { poll: { timeout: 15_000 } },
-    hookTimeout: 60_000,
-    teardownTimeout: 30_000,
+    projects: [
+      { root, resolve, test: { ...common, name: 'alone', include: all, exclude: [...exclude, ...plain] } },
+      { root, resolve, test: { ...common, name: 'together', include: plain, exclude, isolate: false } },
+    ],
   },
 });

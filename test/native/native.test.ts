@@ -151,6 +151,7 @@ describe('in React Native', () => {
     const turn = conversation.send('Tell me a story');
     await turn.accepted;
     await truth.find((event) => event.type === 'agent.delta' && event.text === 'a time');
+    await expect.poll(() => seen.some(({ data }) => data.type === 'agent.delta' && data.text === 'a time')).toBe(true);
     die({ phone });
     held.release();
     await truth.end(turn.id);
