@@ -43,8 +43,6 @@ export interface Server {
  * `consoleBuilt`: when the console's folder holds what is to be served.
  */
 export async function serve(config: Config, logger: Logger, consoleBuilt?: Promise<void>): Promise<Server> {
-  // It may fail before anybody waits for it.
-  consoleBuilt?.catch(() => {});
   await checkHost(config.listen.host);
   const embedded =
     config.database.mode === 'embedded'

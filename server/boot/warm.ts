@@ -1,5 +1,6 @@
 import type { Warm } from '../speech/port.ts';
 import type { Logger } from '../turn/ports.ts';
+import { errorName } from '../turn/verdict.ts';
 
 /** Milliseconds in which a server comes to listen: until then it has the machine to itself. */
 const afterMs = 1_000;
@@ -31,7 +32,7 @@ export class Warming {
         await part.warm?.(signal);
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'speech not loaded ahead');
+        logger.warn({ error: errorName(error) }, 'speech not loaded ahead');
       }
     }
     logger.info({ ms: Math.round(performance.now() - from) }, 'speech loaded ahead');

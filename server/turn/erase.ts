@@ -4,6 +4,7 @@ import { Encoded } from '../live/encode.ts';
 import type { LogStore } from '../live/port.ts';
 import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';
+import { errorName } from './verdict.ts';
 
 /** Tells subscribers that a conversation is gone; each of them ends at the first such event. */
 export async function tellDeleted(log: LogStore, conversationId: string): Promise<void> {
@@ -34,6 +35,6 @@ async function eraseFiles({ db, files, logger }: TurnPorts, keys: readonly strin
       await forgetFile(db, key);
     }
   } catch (error) {
-    logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'files not erased yet');
+    logger.warn({ error: errorName(error) }, 'files not erased yet');
   }
 }

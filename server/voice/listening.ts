@@ -5,6 +5,7 @@ import { type Locale, localeOf } from '@parley/shared/explain';
 import { newId } from '@parley/shared/id';
 import { ParleyError } from '@parley/shared/reason';
 import { publish } from '../turn/publish.ts';
+import { errorName } from '../turn/verdict.ts';
 import type { VoicePorts } from './ports.ts';
 import type { Session } from './session.ts';
 
@@ -60,7 +61,7 @@ export class Listening {
         );
       });
     } catch (error) {
-      logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'listening not told');
+      logger.warn({ error: errorName(error) }, 'listening not told');
     }
   }
 }

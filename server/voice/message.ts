@@ -11,6 +11,7 @@ import type { SendVoiceMessageInput } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
 import { publish } from '../turn/publish.ts';
 import { type Sent, submit } from '../turn/send.ts';
+import { errorName } from '../turn/verdict.ts';
 import { Interim } from './interim.ts';
 import { nameOf, type VoicePorts } from './ports.ts';
 import { millisecondsOf, type Transcript, transcribe } from './transcribe.ts';
@@ -119,7 +120,6 @@ async function tellCancelled(ports: VoicePorts, { conversationId, turnId: voiceS
 
 async function publishOrLog(ports: VoicePorts, event: Event): Promise<void> {
   await publish(ports.turns, event).catch((error: unknown) => {
-    const name = error instanceof Error ? error.name : 'unknown';
-    ports.turns.logger.warn({ error: name, event: event.type }, 'not told of a recording');
+    ports.turns.logger.warn({ error: errorName(error), event: event.type }, 'not told of a recording');
   });
 }

@@ -5,6 +5,7 @@ import { pause } from '@parley/shared/pause';
 import { type AudioFormat, audioFormat } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
 import { isBusy } from '../speech/threads.ts';
+import { errorName } from '../turn/verdict.ts';
 import { closeAbandoned } from './abandoned.ts';
 import { type HeldSound, HeldSounds } from './held.ts';
 import { Interim } from './interim.ts';
@@ -205,6 +206,6 @@ export class TranscriptionQueue {
   }
 
   #report(error: unknown): void {
-    this.#ports.turns.logger.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'transcription failed');
+    this.#ports.turns.logger.warn({ error: errorName(error) }, 'transcription failed');
   }
 }

@@ -4,6 +4,7 @@ import { emptyProfile } from '@parley/shared/account';
 import { type Conversation, openConversationInput } from '@parley/shared/conversation';
 import { findEntry } from '../../turn/entry.ts';
 import { greet } from '../../turn/greet.ts';
+import { errorName } from '../../turn/verdict.ts';
 import { chat } from '../guard.ts';
 
 /** The place to subscribe from is taken before the greeting begins, or is where a running turn began: nothing is missed. */
@@ -26,10 +27,7 @@ export const open = chat
         });
         return greetingTurnId === undefined ? opened : { ...opened, greetingTurnId };
       } catch (error) {
-        app.turns.logger.warn(
-          { conversationId: conversation.id, error: error instanceof Error ? error.name : 'unknown' },
-          'greeting not begun',
-        );
+        app.turns.logger.warn({ conversationId: conversation.id, error: errorName(error) }, 'greeting not begun');
         return opened;
       }
     },
