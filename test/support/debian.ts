@@ -70,17 +70,24 @@ async function downloadResolved(programs: readonly string[], options: readonly s
   await run('apt-get', ['-qq', ...options, ...words, ...programs], { timeout: FETCH_MS });
 }
 
-/** Where the libraries of an unpacked package lie. */
+/** Where the libraries of an unpacked package lie; the private ones, which others find by a path of an installed system, last. */
 export function libraryFolders(cache: string): string[] {
-  return ['usr/lib', 'lib']
+  const shared = ['usr/lib', 'lib']
     .map((folder) => path.join(cache, folder))
-    .filter((folder) => fs.existsSync(folder))
-    .flatMap((folder) =>
-      fs
-        .readdirSync(folder)
-        .filter((name) => name.endsWith('-linux-gnu'))
-        .map((name) => path.join(folder, name)),
-    );
+    .flatMap(foldersIn)
+    .filter((folder) => folder.endsWith('-linux-gnu'));
+  const own = shared
+    .flatMap(foldersIn)
+    .filter((folder) => fs.readdirSync(folder).some((name) => /^lib.+\.so/.test(name)));
+  return [...shared, ...own];
+}
+
+function foldersIn(folder: string): string[] {
+  if (!fs.existsSync(folder)) return [];
+  return fs
+    .readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => path.join(folder, entry.name));
 }
 
 export function release(): string {
