@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { ParleyError } from '@parley/shared/reason';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { type Limiter, RateAhead } from './rate-ahead.ts';
 import { RateWindow } from './rate-window.ts';
 
 /** 0 is no limit. */
@@ -12,10 +13,6 @@ export interface RateLimits {
   /** Calls and handshakes of one network. */
   addressPerSecond: number;
   turnsPerMinute: number;
-}
-
-interface Limiter {
-  consume(key: string): Promise<unknown>;
 }
 
 /** How long Redis may take to count, and how long it is left alone after it did not. Milliseconds. */
@@ -38,13 +35,14 @@ function shared(redis: Redis, options: { keyPrefix: string; points: number; dura
       const timer = setTimeout(() => late.resolve('late'), patience.answer);
       try {
         const counted = limiter.consume(key);
-        if ((await Promise.race([counted, late.promise])) !== 'late') return;
+        const first = await Promise.race([counted, late.promise]);
+        if (first !== 'late') return first;
         pausedUntil = performance.now() + patience.pause;
         counted.catch(() => {});
       } finally {
         clearTimeout(timer);
       }
-      await local.consume(key);
+      return await local.consume(key);
     },
   };
 }
@@ -67,12 +65,12 @@ export function networkOf(address: string): string {
 
 /**
  * How often users and addresses may call. Calls are counted by each replica for itself, since they protect it and must cost
- * no round trip; turns are counted in Redis where there is one.
+ * no round trip; turns are counted in Redis where there is one, which only those wait for who come near the limit.
  */
 export class Rates {
   readonly #calls: Limiter | undefined;
   readonly #addresses: RateWindow | undefined;
-  readonly #turns: Limiter | undefined;
+  readonly #turns: Limiter | RateAhead | undefined;
 
   constructor(limits: RateLimits, redis?: Redis) {
     const { userPerSecond, addressPerSecond, turnsPerMinute } = limits;
@@ -84,7 +82,7 @@ export class Rates {
     if (addressPerSecond > 0) this.#addresses = new RateWindow(addressPerSecond, 1000);
     if (turnsPerMinute > 0) {
       const options = { keyPrefix: 'parley:rate:turn', points: turnsPerMinute, duration: 60 };
-      this.#turns = redis ? shared(redis, options) : new RateLimiterMemory(options);
+      this.#turns = redis ? new RateAhead(shared(redis, options), turnsPerMinute) : new RateLimiterMemory(options);
     }
   }
 
@@ -104,7 +102,7 @@ export class Rates {
     return retryAfterMs > 0 ? tooOften(retryAfterMs) : undefined;
   }
 
-  async #count(limiter: Limiter | undefined, key: string): Promise<void> {
+  async #count(limiter: Limiter | RateAhead | undefined, key: string): Promise<void> {
     try {
       await limiter?.consume(key);
     } catch (cause) {

@@ -16,9 +16,9 @@ export interface HistoryReaderOptions {
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
-  /** What is being read, by conversation and revision. */
   /** Raised whenever a conversation is forgotten. */
   #forgotten = 0;
+  /** What is being read, by conversation and revision. */
   readonly #reading = new Map<string, Promise<History>>();
 
   constructor(options: HistoryReaderOptions) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { networkOf, type RateLimits, Rates } from '@parley/server/account/rate';
+import { RateAhead } from '@parley/server/account/rate-ahead';
 import { RateWindow } from '@parley/server/account/rate-window';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
@@ -82,6 +83,73 @@ describe('a window', () => {
     for (let i = 0; i < 10_000; i++) window.count(`10.0.${i >> 8}.${i & 255}`);
     expect(window.size).toBe(100);
     expect(window.count('10.0.39.15')).toBeGreaterThan(0);
+  });
+});
+
+describe('a count that is ahead of its answer', () => {
+  /** A limit of 10 in a minute, whose answers come when `answer` is called. */
+  function counted() {
+    const used = new Map<string, number>();
+    const held: (() => void)[] = [];
+    const count = (key: string, points: number) => {
+      const consumedPoints = (used.get(key) ?? 0) + points;
+      used.set(key, consumedPoints);
+      if (consumedPoints > 10) throw new RangeError('one too many');
+      return { consumedPoints, msBeforeNext: 60_000 };
+    };
+    const ahead = new RateAhead(
+      {
+        async consume(key) {
+          await new Promise<void>((resolve) => held.push(resolve));
+          return count(key, 1);
+        },
+      },
+      10,
+    );
+    return { ahead, answer: () => held.shift()?.(), others: (points: number) => count('ann', points) };
+  }
+
+  async function isWaiting(counting: Promise<void>): Promise<boolean> {
+    const later = new Promise<'later'>((resolve) => setImmediate(resolve, 'later'));
+    return (await Promise.race([counting, later])) === 'later';
+  }
+
+  it('is made for a name far from its limit, one at a time (guard: a last count serves once)', async () => {
+    const { ahead, answer } = counted();
+    const first = ahead.consume('ann');
+    expect(await isWaiting(first)).toBe(true);
+    answer();
+    await first;
+    expect(await isWaiting(ahead.consume('ann'))).toBe(false);
+    const third = ahead.consume('ann');
+    expect(await isWaiting(third)).toBe(true);
+    answer();
+    answer();
+    await third;
+    expect(await isWaiting(ahead.consume('bob'))).toBe(true);
+  });
+
+  it('is not made near the limit, and lets at most one through too many (guard: the half)', async () => {
+    const { ahead, answer, others } = counted();
+    const first = ahead.consume('ann');
+    answer();
+    await first;
+    others(9);
+    await ahead.consume('ann');
+    answer();
+    await new Promise(setImmediate);
+    const refused = ahead.consume('ann');
+    answer();
+    await expect(refused).rejects.toThrow(RangeError);
+    const next = ahead.consume('bob');
+    answer();
+    await next;
+    for (let used = 1; used < 5; used++) {
+      await ahead.consume('bob');
+      answer();
+      await new Promise(setImmediate);
+    }
+    expect(await isWaiting(ahead.consume('bob'))).toBe(true);
   });
 });
 

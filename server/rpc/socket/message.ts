@@ -32,6 +32,7 @@ export function receive(wire: Wire, data: Buffer, isBinary: boolean): Received {
   const requests = raws.filter((raw) => fieldOf(raw, 'method') !== 'subscription.stop');
   if (isLarge && !requests.every((raw) => isAudioProcedure(fieldOf(fieldOf(raw, 'params'), 'path'))))
     return { messages: [], refused: refusals(requests, tooLarge(data.length)), isBroken: false };
+  if (requests.length <= Math.min(limits.batchCalls, limits.socketSubscriptions)) return parse(raws, new Set());
   const { over, refused } = excess(requests);
   const received = parse(raws, over);
   return received.isBroken ? received : { ...received, refused: [...received.refused, ...refused] };
