@@ -157,14 +157,16 @@ function ended(state: ConversationState, event: TerminalEvent): Change {
     ...(turn?.metrics && { metrics: turn.metrics }),
   };
   const recording = event.type === 'turn.failed' ? event.voiceSessionId : undefined;
+  const change = closed(state, event.turnId);
+  const { turn: running } = { ...state, ...change };
   return {
-    ...closed(state, event.turnId),
-    outcomes: withOutcome(state.outcomes, { ...base, ...endOf(event) }),
+    ...change,
+    outcomes: withOutcome(state.outcomes, { ...base, ...endOf(event, running) }),
     ...(recording !== undefined && withoutRecording(state, recording)),
   };
 }
 
-function endOf(event: TerminalEvent) {
+function endOf(event: TerminalEvent, running: RunningTurn | null) {
   if (event.type === 'turn.completed') return { status: 'completed' } as const;
   if (event.type === 'turn.interrupted') return { status: 'interrupted' } as const;
   const { code, message, retryable, voiceSessionId, details } = event;
@@ -175,6 +177,7 @@ function endOf(event: TerminalEvent) {
     retryable,
     ...(voiceSessionId !== undefined && { voiceSessionId }),
     ...(details && { details }),
+    ...(running && { beside: running.id }),
   } as const;
 }
 

@@ -58,6 +58,8 @@ export type Outcome = { readonly turnId: string; readonly messageId?: string; re
       readonly voiceSessionId?: string;
       /** What exactly is wrong, such as the segments that are missing. */
       readonly details?: EventOf<'turn.failed'>['details'];
+      /** The turn that ran on when this one had failed. */
+      readonly beside?: string;
     }
 );
 export type FailedOutcome = Extract<Outcome, { status: 'failed' }>;

@@ -1,5 +1,6 @@
 import type { UseConversationResult } from '@parley/client/react';
-import type { ConversationState, FailedOutcome } from '@parley/shared/state';
+import { openFailures } from '@parley/shared/open-failure';
+import type { FailedOutcome } from '@parley/shared/state';
 
 /** One bubble on the screen. */
 export interface Line {
@@ -10,7 +11,7 @@ export interface Line {
   isFaint: boolean;
   /** To be sent again. */
   failedTurnId?: string;
-  /** What went wrong with the last turn. */
+  /** What went wrong with a turn. */
   failed?: FailedOutcome;
 }
 
@@ -23,8 +24,7 @@ export function linesOf({ data, outgoing }: Pick<UseConversationResult, 'data' |
     if (text !== '') lines.push({ key: id, isOwn: role === 'human', text, isFaint: false });
     if (unheard !== undefined) lines.push({ key: `${id}-unheard`, isOwn: false, text: unheard, isFaint: true });
   }
-  const failed = data && lastFailure(data);
-  if (failed) {
+  for (const failed of data ? openFailures(data) : []) {
     const text = failed.message ?? 'The answer failed.';
     lines.push({ key: `${failed.turnId}-failed`, isOwn: false, text, isFaint: true, failed });
   }
@@ -41,12 +41,4 @@ export function linesOf({ data, outgoing }: Pick<UseConversationResult, 'data' |
       lines.push({ key: `${turn.id}-${index}`, isOwn: false, text, isFaint: false });
     });
   return lines.reverse();
-}
-
-/** The last turn's, until something else is said or answered. */
-function lastFailure({ outcomes, turn, messages }: ConversationState): FailedOutcome | undefined {
-  const last = outcomes.at(-1);
-  if (last?.status !== 'failed' || turn) return undefined;
-  const isAnswered = last.messageId !== undefined && messages.at(-1)?.turnId !== last.turnId;
-  return isAnswered ? undefined : last;
 }

@@ -4,6 +4,7 @@ import { messageRows, openRows } from '@parley/client/console/src/talk/rows';
 import { linesOf } from '@parley/client/expo/lines';
 import type { Tracked } from '@parley/shared/event';
 import type { MessageInEvent } from '@parley/shared/message';
+import { openFailures } from '@parley/shared/open-failure';
 import { reduce } from '@parley/shared/reduce';
 import { type ConversationState, initialState } from '@parley/shared/state';
 import { describe, expect, it } from 'vitest';
@@ -131,6 +132,37 @@ describe('a turn that failed', () => {
     expect(remedy(failed(recording), true)).toBe('resend');
     expect(remedy(failed(recording), false)).toBe('say again');
     expect(remedy(failed({ ...recording, code: 'NO_SPEECH', retryable: false }), true)).toBe('none');
+  });
+
+  it('beside an answer is told of while that comes in and after it, until something else is said', () => {
+    const started = (turnId: string): Tracked['data'] => ({
+      type: 'turn.started',
+      ...inTurn,
+      turnId,
+      input: 'text',
+      parts: [],
+    });
+    const open = (state: ConversationState) => openFailures(state).map(({ turnId }) => turnId);
+    const beside = later([started('two'), started('one'), failed(recording)]);
+    expect([beside.turn?.id, open(beside)]).toEqual(['two', ['one']]);
+    const after = later([{ type: 'turn.completed', ...inTurn, turnId: 'two' }], beside);
+    expect(open(after)).toEqual(['one']);
+    expect(open(later([started('three')], after))).toEqual([]);
+  });
+
+  it('of a recording is told of until its message is stored, whatever becomes of other recordings', () => {
+    const of = (turnId: string, voiceSessionId: string) => failed({ ...recording, turnId, voiceSessionId });
+    const open = (state: ConversationState) => openFailures(state).map(({ turnId }) => turnId);
+    const both = later([of('a', 'v'), of('b', 'w')]);
+    expect(open(both)).toEqual(['a', 'b']);
+    const again = later([of('c', 'v')], both);
+    expect(open(again)).toEqual(['b', 'c']);
+    const said = saved(message('human', 'd', { voiceSessionId: 'w' }));
+    const stored = later([{ type: 'turn.started', ...inTurn, turnId: 'd', input: 'voice', parts: [] }, said], again);
+    expect(open(stored)).toEqual(['c']);
+    expect(open(later([{ type: 'turn.completed', ...inTurn, turnId: 'd' }], stored))).toEqual(['c']);
+    const silent = failed({ turnId: 'e', voiceSessionId: 'x', code: 'NO_SPEECH', retryable: false });
+    expect(open(later([silent, of('f', 'y')]))).toEqual(['f']);
   });
 
   it('is told of on a phone, until something else is said', () => {

@@ -4,6 +4,7 @@ import type { AudioOutput } from '@parley/client/player/output';
 import { canResend, resend } from '@parley/client/recorder/resend';
 import { pcmSource } from '@parley/client/recorder/source';
 import { RecorderView } from '@parley/client/recorder/view';
+import { openFailures } from '@parley/shared/open-failure';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { parleyOf } from '../support/parley.ts';
@@ -238,6 +239,36 @@ test('a recording that could not be understood is sent again by whoever still ha
   expect(healed.data?.outcomes.at(-1)?.status).toBe('completed');
   expect(healed.data?.messages[0]?.parts).toEqual([{ type: 'text', text: saying(95) }]);
   expect(healed.data?.transcripts).toEqual([]);
+});
+
+// Guard: a failure is compared with the turn that ran on beside it.
+test('a recording that fails while another answer comes in is still to be seen after it', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  const view = viewsOf(parley).of(id);
+  look(view);
+  await when(view, ({ status }) => status === 'success');
+  const hold = gate();
+  app.provider.script(answer('Once upon ', hold, 'a time.'));
+  const { turnId: answered } = await view.outbox.send('a story');
+  await when(view, ({ data }) => data?.turn?.bubbles[0] === 'Once upon ');
+  service.hear(97, refusal(503), refusal(503));
+  const source = pcmSource({ sampleRate });
+  const recorder = new RecorderView(parley.conversation(id), { source, queue: parley.segments });
+  await recorder.start();
+  source.push(new Int16Array(speech(97).buffer));
+  const { turnId } = await recorder.stop();
+  const openOf = ({ data }: ReturnType<typeof view.get>): string[] =>
+    data ? openFailures(data).map((failed) => failed.turnId) : [];
+  const beside = await when(view, (state) => openOf(state).length > 0);
+  expect([beside.data?.turn?.id, openOf(beside)]).toEqual([answered, [turnId]]);
+  hold.release();
+  const after = await when(view, ({ data }) => data?.turn === null);
+  expect([after.data?.outcomes.at(-1)?.turnId, openOf(after)]).toEqual([answered, [turnId]]);
+  const [failed] = after.data ? openFailures(after.data) : [];
+  if (!failed) throw new Error('nothing is open');
+  await resend(parley.segments, id, failed);
+  await when(view, (state) => openOf(state).length === 0 && state.data?.messages.length === 4);
 });
 
 // Guard: who cancels a recording tells the server, which tells all who look.

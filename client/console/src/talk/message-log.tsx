@@ -123,7 +123,7 @@ export function MessageLog({ rows, isPending, turns, conversation, isSpeaking }:
                 <RowView
                   row={row}
                   problem={problemOf(row)}
-                  canRetry={isActive && item.index === rows.length - 1}
+                  canRetry={isActive && (item.index === rows.length - 1 || isLostRecording(row))}
                   spoken={record?.sentences.find(({ sentence }) => sentence === speaking?.sentence)}
                   sentences={record?.sentences}
                   actions={actions}
@@ -170,4 +170,9 @@ function useStayAtEnd(scroller: RefObject<HTMLElement | null>): void {
       observer.disconnect();
     };
   }, [scroller]);
+}
+
+/** What was said in it is nowhere else: it can be sent again wherever it stands. */
+function isLostRecording(row: Row): boolean {
+  return row.type === 'failure' && row.outcome.voiceSessionId !== undefined;
 }

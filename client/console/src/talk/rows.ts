@@ -1,6 +1,7 @@
 import type { Outgoing } from '@parley/client/react';
 import type { MessageInEvent } from '@parley/shared/message';
-import type { ConversationState, Outcome, RunningTurn, Transcript } from '@parley/shared/state';
+import { openFailures } from '@parley/shared/open-failure';
+import type { ConversationState, FailedOutcome, RunningTurn, Transcript } from '@parley/shared/state';
 import { startOfDay } from '../ui/day.ts';
 
 /** One thing in the log. Keys stay when what is shown of a turn changes from coming in to stored. */
@@ -23,7 +24,7 @@ export type Row = { readonly key: string } & (
   /** An answer that is coming in. */
   | { readonly type: 'turn'; readonly turn: RunningTurn }
   /** A turn that failed without an answer. */
-  | { readonly type: 'failure'; readonly outcome: Extract<Outcome, { status: 'failed' }> }
+  | { readonly type: 'failure'; readonly outcome: FailedOutcome }
 );
 
 /** A message's rows stay the same objects, so that of thousands only those are looked at again that are new. */
@@ -84,8 +85,12 @@ function keyOf(turnId: string, role: MessageInEvent['role']): string {
 export function openRows(data: ConversationState, outgoing: readonly Outgoing[]): Row[] {
   const { turn, transcripts, listening, messages } = data;
   const rows: Row[] = [];
-  const failure = lastFailure(data);
-  if (failure) rows.push({ key: `${failure.turnId} failure`, type: 'failure', outcome: failure });
+  // A stored answer says itself that it failed.
+  const failures = openFailures(data).filter(
+    ({ messageId }) => messageId === undefined || messages.slice(-4).every(({ id }) => id !== messageId),
+  );
+  const isBeside = ({ beside }: FailedOutcome): boolean => turn !== null && beside === turn.id;
+  for (const outcome of failures) if (!isBeside(outcome)) rows.push(failureRow(outcome));
   for (const transcript of transcripts)
     rows.push({ key: `${transcript.voiceSessionId} transcript`, type: 'transcript', transcript });
   const answer = turn?.messageId;
@@ -95,6 +100,7 @@ export function openRows(data: ConversationState, outgoing: readonly Outgoing[])
   const own = outgoing.find(({ turnId }) => turnId === turn?.id);
   if (own) rows.push({ key: keyOf(own.turnId, 'human'), type: 'outgoing', outgoing: own });
   if (running) rows.push(running);
+  for (const outcome of failures) if (isBeside(outcome)) rows.push(failureRow(outcome));
   for (const each of outgoing)
     if (each !== own) rows.push({ key: keyOf(each.turnId, 'human'), type: 'outgoing', outgoing: each });
   if (listening && transcripts.length === 0)
@@ -102,12 +108,6 @@ export function openRows(data: ConversationState, outgoing: readonly Outgoing[])
   return rows;
 }
 
-/** The last turn's, when nothing has been said since and no stored answer tells of it. */
-function lastFailure({ outcomes, turn, messages }: ConversationState) {
-  const last = outcomes.at(-1);
-  if (last?.status !== 'failed' || turn) return undefined;
-  const message = messages.at(-1);
-  const isTold = messages.slice(-4).some(({ id }) => id === last.messageId);
-  const isLast = !message || message.turnId === last.turnId || last.messageId === undefined;
-  return isTold || !isLast ? undefined : last;
+function failureRow(outcome: FailedOutcome): Row {
+  return { key: `${outcome.turnId} failure`, type: 'failure', outcome };
 }
