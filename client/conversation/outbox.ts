@@ -37,13 +37,14 @@ const most = 100;
 /** What is said in a conversation, one after the other; nothing is lost that was not sent, and nothing is said twice. */
 export class Outbox {
   readonly #post: Post;
-  readonly #isStored: (turnId: string) => boolean;
+  readonly #isStored: (sent: SentTurn) => boolean;
   readonly #onChange: () => void;
   readonly #entries = new Map<string, Entry>();
   #outgoing: readonly Outgoing[] = [];
   #state: 'idle' | 'sending' = 'idle';
 
-  constructor(post: Post, isStored: (turnId: string) => boolean, onChange: () => void) {
+  /** @param isStored Whether a message that the server has is among the messages, or before those that are loaded. */
+  constructor(post: Post, isStored: (sent: SentTurn) => boolean, onChange: () => void) {
     this.#post = post;
     this.#isStored = isStored;
     this.#onChange = onChange;
@@ -73,8 +74,7 @@ export class Outbox {
     this.#entries.set(turnId, entry);
     const sent = new Promise<SentTurn>((resolve, reject) => entry.waiters.push({ resolve, reject }));
     if (entry.outgoing.status === 'failed') this.#become(entry, { status: 'waiting' });
-    this.#tell();
-    void this.#work();
+    this.wake();
     return sent;
   }
 
@@ -90,9 +90,10 @@ export class Outbox {
     if (this.#entries.get(turnId)?.outgoing.status !== 'failed') return;
     this.#entries.delete(turnId);
     this.#tell();
+    void this.#work();
   }
 
-  /** The server can be reached again. */
+  /** The server can be reached again, or may be. */
   wake(): void {
     for (const entry of this.#entries.values())
       if (entry.outgoing.status === 'failed' && isLost(entry.outgoing.failure))
@@ -105,18 +106,31 @@ export class Outbox {
   settle(turnIds: Iterable<string>): void {
     let changed = false;
     for (const turnId of turnIds) changed = this.#entries.delete(turnId) || changed;
-    if (changed) this.#tell();
+    if (!changed) return;
+    this.#tell();
+    // What waited for one that had come after all.
+    void this.#work();
   }
 
   async #work(): Promise<void> {
     if (this.#state === 'sending') return;
     this.#state = 'sending';
     for (;;) {
-      const entry = [...this.#entries.values()].find(({ outgoing }) => outgoing.status === 'waiting');
+      const entry = this.#next();
       if (!entry) break;
       await this.#deliver(entry);
     }
     this.#state = 'idle';
+  }
+
+  /** What was said later waits for what the network failed, or it would come before it. */
+  #next(): Entry | undefined {
+    for (const entry of this.#entries.values()) {
+      const { outgoing } = entry;
+      if (outgoing.status === 'waiting') return entry;
+      if (outgoing.status === 'failed' && isLost(outgoing.failure)) return undefined;
+    }
+    return undefined;
   }
 
   async #deliver(entry: Entry): Promise<void> {
@@ -126,8 +140,8 @@ export class Outbox {
     try {
       const sent = await this.#post(entry.parts, { ...entry.options, turnId });
       this.#become(entry, { status: 'sent' });
-      // One that was stored before may be among the messages for long.
-      if (this.#isStored(turnId)) this.#entries.delete(turnId);
+      // No event tells of one that was stored before.
+      if (this.#isStored(sent)) this.#entries.delete(turnId);
       for (const { resolve } of entry.waiters.splice(0)) resolve(sent);
     } catch (cause) {
       const failure = failureOf(cause);

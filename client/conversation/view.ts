@@ -2,6 +2,7 @@ import type { Conversation as ConversationData } from '@parley/shared/conversati
 import type { Event, Tracked } from '@parley/shared/event';
 import { reduce } from '@parley/shared/reduce';
 import { initialState } from '@parley/shared/state';
+import type { SentTurn } from '@parley/shared/turn';
 import { failureOf, ParleyFailure } from '../failure.ts';
 import type { Position } from '../player/report.ts';
 import type { Conversation } from './conversation.ts';
@@ -48,7 +49,7 @@ export class ConversationView implements Live<ViewState> {
     const touch = (): void => this.#paced.touch();
     this.outbox = new Outbox(
       (parts, rest) => conversation.post(parts, rest),
-      (turnId) => this.#state.messages.some((message) => message.turnId === turnId && message.role === 'human'),
+      (sent) => this.#isStored(sent),
       touch,
     );
     this.#pages = new Pages(
@@ -212,9 +213,21 @@ export class ConversationView implements Live<ViewState> {
     this.#paced.touch();
   }
 
+  #isStored({ turnId, createdAt }: SentTurn): boolean {
+    const { messages } = this.#state;
+    const [first] = messages;
+    if (first && createdAt.getTime() < first.createdAt) return true;
+    return messages.some((message) => message.turnId === turnId && message.role === 'human');
+  }
+
   #fail(failure: ParleyFailure): void {
     this.#stop();
-    this.#load = { kind: 'failed', failure };
+    // Deleted while nobody listened: the same as if its event had come.
+    if (failure.reason === 'CONVERSATION_DELETED') {
+      this.#state = { ...initialState(), status: 'deleted' };
+      const { id: conversationId } = this.conversation;
+      this.#options.onEvent?.({ type: 'conversation.deleted', conversationId, at: Date.now() });
+    } else this.#load = { kind: 'failed', failure };
   }
 
   #make(before: ViewState | undefined): ViewState {

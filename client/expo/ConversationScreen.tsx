@@ -72,17 +72,21 @@ export function ConversationScreen({ id, onBack }: { id: string; onBack(): void 
           <Text style={styles.buttonText}>Stop</Text>
         </Pressable>
       )}
-      <View style={styles.bar}>
-        <TextInput
-          style={styles.input}
-          accessibilityLabel="Message"
-          value={text}
-          onChangeText={setText}
-          onSubmitEditing={say}
-          returnKeyType="send"
-        />
-        <TalkButton conversationId={id} onTalk={() => interrupt.mutate(undefined)} />
-      </View>
+      {data && data.status !== 'active' ? (
+        <Text style={styles.notice}>This conversation {data.status === 'ended' ? 'has ended' : 'was deleted'}.</Text>
+      ) : (
+        <View style={styles.bar}>
+          <TextInput
+            style={styles.input}
+            accessibilityLabel="Message"
+            value={text}
+            onChangeText={setText}
+            onSubmitEditing={say}
+            returnKeyType="send"
+          />
+          <TalkButton conversationId={id} onTalk={() => interrupt.mutate(undefined)} />
+        </View>
+      )}
     </KeyboardAvoidingView>
   );
 }

@@ -139,7 +139,7 @@ describe('an outbox', () => {
         if (answer !== 'ok') throw answer;
         return sentAs(turnId);
       },
-      (turnId) => stored.has(turnId),
+      ({ turnId }) => stored.has(turnId),
       () => {},
     );
     return { outbox, posted, stored };
@@ -160,20 +160,35 @@ describe('an outbox', () => {
   });
 
   test('what the network failed is sent again when it is back, under the same id; what was refused is not', async () => {
-    const { outbox, posted } = outboxOf([lost(), new ParleyFailure('RATE_LIMITED', 'slow down', { traceId: 't' })]);
+    const refused = new ParleyFailure('RATE_LIMITED', 'slow down', { traceId: 't' });
+    const { outbox, posted } = outboxOf([lost(), 'ok', refused]);
     const first = outbox.send('one', { turnId: 'a' });
     const second = outbox.send('two', { turnId: 'b' });
     const failed = Promise.allSettled([first, second]);
     await vi.advanceTimersByTimeAsync(20);
-    expect((await failed).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    // What was said later does not come before it.
+    expect(outbox.outgoing.map(({ status }) => status)).toEqual(['failed', 'waiting']);
     outbox.wake();
-    await vi.advanceTimersByTimeAsync(10);
-    expect(posted).toEqual(['a', 'b', 'a']);
+    await vi.advanceTimersByTimeAsync(20);
+    expect((await failed).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(posted).toEqual(['a', 'a', 'b']);
     expect(outbox.outgoing.map(({ status }) => status)).toEqual(['sent', 'failed']);
     const again = outbox.resend('b');
     await vi.advanceTimersByTimeAsync(10);
     expect(await again).toMatchObject({ turnId: 'b' });
-    expect(posted).toEqual(['a', 'b', 'a', 'b']);
+    expect(posted).toEqual(['a', 'a', 'b', 'b']);
+  });
+
+  test('what waits for one whose answer was lost goes on when that is among the messages', async () => {
+    const { outbox, posted } = outboxOf([lost()]);
+    const first = outbox.send('one', { turnId: 'a' }).catch(() => {});
+    void outbox.send('two', { turnId: 'b' });
+    await vi.advanceTimersByTimeAsync(20);
+    await first;
+    expect(posted).toEqual(['a']);
+    outbox.settle(['a']);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(posted).toEqual(['a', 'b']);
   });
 
   test('one that was stored before is not kept when that turns out', async () => {

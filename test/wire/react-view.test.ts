@@ -205,10 +205,55 @@ test('a message that is refused is kept, and sent again under the same id', asyn
   expect(texts(await when(view, isAnswered(4)))[2]).toBe('two');
 });
 
+// Guard: what was stored before the first message that is loaded is not waited for.
+test('a message that had been sent before, and lies before what is loaded, is no longer outgoing', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const conversation = await parley.conversations.create();
+  const before = conversation.send('long ago');
+  await before.text();
+  for (let i = 0; i < 2; i++) await conversation.send(`message ${i}`).text();
+  const view = viewsOf(parley).of(conversation.id, { pageSize: 2 });
+  look(view);
+  await when(view, ({ status }) => status === 'success');
+  expect(await view.outbox.send('long ago', { turnId: before.id })).toMatchObject({ duplicate: true });
+  expect(view.outbox.outgoing).toEqual([]);
+});
+
 test('a conversation that is not there is an error', async () => {
   const parley = await parleyOf(app, 'ann');
   const view = viewsOf(parley).of('019a0000-0000-7000-8000-000000000000');
   look(view);
   const failed = await when(view, ({ status }) => status !== 'pending');
   expect(failed).toMatchObject({ status: 'error', error: { reason: 'NOT_FOUND' } });
+});
+
+// Guard: a failure with the reason CONVERSATION_DELETED is that state.
+test('a conversation that is deleted while the connection is away is shown as deleted', async () => {
+  const proxy = await startProxy(app.url);
+  try {
+    const parley = await parleyOf(app, 'ann', { url: proxy.url });
+    const { id } = await parley.conversations.create();
+    const view = viewsOf(parley).of(id);
+    look(view);
+    await when(view, ({ status }) => status === 'success');
+    proxy.refuses = true;
+    proxy.cut();
+    const other = await parleyOf(app, 'ann');
+    await other.conversation(id).delete();
+    proxy.refuses = false;
+    const gone = await when(view, ({ data }) => data?.status === 'deleted');
+    expect(gone).toMatchObject({ status: 'success', data: { messages: [], conversation: null } });
+  } finally {
+    await proxy.close();
+  }
+});
+
+test('so is one that was deleted before anybody looked', async () => {
+  const parley = await parleyOf(app, 'ann');
+  const { id } = await parley.conversations.create();
+  await parley.conversation(id).delete();
+  const view = viewsOf(parley).of(id);
+  look(view);
+  const gone = await when(view, ({ status }) => status !== 'pending');
+  expect(gone).toMatchObject({ status: 'success', data: { status: 'deleted' } });
 });

@@ -1,4 +1,5 @@
 import { useConversation, usePlayer, useTurns } from '@parley/client/react';
+import { initialState } from '@parley/shared/state';
 import { useEffect, useMemo, useRef } from 'react';
 import { go } from '../route.ts';
 import { changeSettings, useSettings } from '../settings/settings.ts';
@@ -8,6 +9,7 @@ import { Banner } from '../ui/banner.tsx';
 import { useAmended, withAmended } from './amended.ts';
 import { Announcer } from './announcer.tsx';
 import { Composer } from './composer.tsx';
+import { FailureNote } from './failure-note.tsx';
 import { Header } from './header.tsx';
 import { MessageLog } from './message-log.tsx';
 import { useKeptOutgoing } from './outgoing-kept.ts';
@@ -15,6 +17,8 @@ import { messageRows, openRows } from './rows.ts';
 import { useSoundOutput } from './sound-output.ts';
 
 const none: never[] = [];
+/** What is said before anything could be loaded is shown too. */
+const unseen = initialState();
 
 /** One conversation, live. */
 export function ConversationPage({ id, onExpired }: { id: string; onExpired: () => void }) {
@@ -31,7 +35,7 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
   const amended = useAmended(conversation);
   const isWhole = !conversation.hasPreviousPage;
   const stored = useMemo(() => messageRows(withAmended(messages, amended), isWhole), [messages, amended, isWhole]);
-  const rows = useMemo(() => (data ? [...stored, ...openRows(data, outgoing)] : none), [stored, data, outgoing]);
+  const rows = useMemo(() => [...stored, ...openRows(data ?? unseen, outgoing)], [stored, data, outgoing]);
 
   // On an empty conversation the agent speaks first, however often it is asked.
   const isEmpty = status === 'success' && data.status === 'active' && messages.length === 0 && data.turn === null;
@@ -88,6 +92,7 @@ export function ConversationPage({ id, onExpired }: { id: string; onExpired: () 
           conversation={conversation}
           isSpeaking={player.state === 'playing'}
         />
+        {status === 'error' && <FailureNote code={error.reason} onRetry={conversation.refetch} />}
         <Composer
           conversation={conversation}
           player={player}

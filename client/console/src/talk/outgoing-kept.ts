@@ -47,6 +47,10 @@ function unsentOf(outgoing: readonly Outgoing[]): Kept[] {
     .map(({ turnId, parts, speak }) => ({ turnId, parts: [...parts], speak: speak === true }));
 }
 
+function without(kept: readonly Kept[], others: readonly Kept[]): Kept[] {
+  return kept.filter(({ turnId }) => !others.some((other) => other.turnId === turnId));
+}
+
 /**
  * Keeps what was said and not sent over a reload of the page, and then sends it: under the same turn's id and as it was, so
  * that it is said once, however far it had come. What is among the messages had come all the way.
@@ -65,6 +69,8 @@ export function useKeptOutgoing(id: string, { outgoing, data, send }: UseConvers
       mutate({ turnId, content: parts, onBusy: 'queue', ...(speak && { speak }) });
   }, [data, key, mutate]);
   useEffect(() => {
-    if (isRestored.current) write(key, unsentOf(outgoing));
+    const unsent = unsentOf(outgoing);
+    if (isRestored.current) write(key, unsent);
+    else if (unsent.length > 0) write(key, [...without(read(key), unsent), ...unsent]);
   }, [outgoing, key]);
 }
