@@ -50,7 +50,9 @@ export function socketConnection(options: ConnectionOptions, isBinary: boolean):
       if (current === socket) {
         giveUp();
         const failure = failureOf(error);
-        if (socket.calls.size > 0 && isLost(failure)) onState({ state: 'connecting', error: failure });
+        // Nobody looks for what nobody needs.
+        if (socket.calls.size === 0) onState({ state: 'idle' });
+        else if (isLost(failure)) onState({ state: 'connecting', error: failure });
       }
       for (const fail of [...socket.calls]) fail(error);
       void socket.close();

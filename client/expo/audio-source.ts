@@ -6,6 +6,10 @@ export class MicrophoneRefused extends Error {
   override readonly name = 'MicrophoneRefused';
 }
 
+const recording = { allowsRecording: true, playsInSilentMode: true };
+/** Without this an iPhone goes on to play through the earpiece. */
+const playing = { allowsRecording: false, playsInSilentMode: true };
+
 /**
  * The phone's microphone as samples, so that a recording is cut at pauses and sent while it goes on. It is asked for, and
  * opened, when a recording begins, and closed when it ends. Its `meter` says how loud it is.
@@ -21,8 +25,12 @@ export function microphoneSource({ sampleRate = 16_000 }: { sampleRate?: number 
       const own = ++run;
       const { granted } = await requestRecordingPermissionsAsync();
       if (!granted) throw new MicrophoneRefused('The microphone may not be used.');
-      await setAudioModeAsync({ allowsRecording: true, playsInSilentMode: true });
       if (own !== run) return;
+      await setAudioModeAsync(recording);
+      if (own !== run) {
+        await setAudioModeAsync(playing);
+        return;
+      }
       const stream = new AudioModule.AudioStream({ sampleRate, channels: 1, encoding: 'int16' });
       const buffers = stream.addListener('audioStreamBuffer', ({ data, sampleRate: actual, channels }) => {
         pcm.push(resampled(firstChannel(new Int16Array(data), channels), actual, sampleRate));
@@ -45,6 +53,7 @@ export function microphoneSource({ sampleRate = 16_000 }: { sampleRate?: number 
       } catch (error) {
         close();
         close = undefined;
+        await setAudioModeAsync(playing);
         throw error;
       }
     },
@@ -53,8 +62,7 @@ export function microphoneSource({ sampleRate = 16_000 }: { sampleRate?: number 
       close?.();
       close = undefined;
       await pcm.stop();
-      // Without this an iPhone goes on to play through the earpiece.
-      await setAudioModeAsync({ allowsRecording: false, playsInSilentMode: true });
+      await setAudioModeAsync(playing);
     },
   };
 }

@@ -10,6 +10,8 @@ export interface KeptSegments {
   listCancelled(): Promise<RecordingKey[]>;
   /** Resolves when the store is left alone. */
   readonly settled: Promise<void>;
+  /** Nothing that is kept is sent from here any more. */
+  close(): void;
 }
 
 export function keptSegments(store: SegmentStore, onError: (error: unknown) => void): KeptSegments {
@@ -28,5 +30,6 @@ export function keptSegments(store: SegmentStore, onError: (error: unknown) => v
     get settled() {
       return last;
     },
+    close: () => store.close?.(),
   };
 }

@@ -194,6 +194,7 @@ export class SegmentQueue {
     const failure = new ParleyFailure('UNAVAILABLE', 'The recorder was closed.');
     for (const recording of this.#recordings.values()) recording.abandon(failure);
     await this.#kept.settled;
+    this.#kept.close();
   }
 
   #indexesOf(key: RecordingKey): readonly number[] {

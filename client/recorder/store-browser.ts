@@ -41,14 +41,18 @@ export function browserStore(options: BrowserStoreOptions): SegmentStore {
   const memory = memoryStore();
   const page = newId();
   const lockOf = (of: string): string => `${name}:${of}`;
+  const closed = new AbortController();
   let opened: Promise<IDBDatabase | undefined> | undefined;
 
   /** The database, or undefined where there is none. Opened with the first call, also the lock that says that we are here. */
   const database = (): Promise<IDBDatabase | undefined> => {
     opened ??= open(factory, name).then(
       (db) => {
-        // Held until the page is gone.
-        locks?.request(lockOf(page), () => new Promise(() => {})).catch(() => {});
+        // Held until the page is gone, or sends nothing more of it.
+        if (!closed.signal.aborted)
+          locks
+            ?.request(lockOf(page), () => new Promise((give) => closed.signal.addEventListener('abort', give)))
+            .catch(() => {});
         return db;
       },
       () => undefined,
@@ -82,6 +86,7 @@ export function browserStore(options: BrowserStoreOptions): SegmentStore {
       if (!db) return memory.list();
       return (await listed<SegmentRow>(db, 'segments')).map(({ segment }) => segment);
     },
+    close: () => closed.abort(),
     cancelled: {
       async put(recording) {
         const db = await database();

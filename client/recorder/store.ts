@@ -29,6 +29,8 @@ export interface SegmentStore {
   list(): Promise<Segment[]>;
   /** Recordings that were cancelled, until the server knows. A store without it forgets them with the app. */
   readonly cancelled?: KeyStore;
+  /** Whoever kept segments sends none of them any more: they are another's to list. What comes still is kept. */
+  close?(): void;
 }
 
 /** Keeps names of recordings; otherwise as a store of segments. */
@@ -44,7 +46,7 @@ export function nameOf({ conversationId, voiceSessionId }: RecordingKey): string
 }
 
 /** For when nothing has to outlive the app, and for tests. */
-export function memoryStore(): Required<SegmentStore> {
+export function memoryStore(): SegmentStore & { readonly cancelled: KeyStore } {
   const kept = new Map<string, Segment>();
   const cancelled = new Map<string, RecordingKey>();
   const placeOf = (key: RecordingKey, index: number): string => `${nameOf(key)} ${index}`;

@@ -101,6 +101,33 @@ describe.skipIf(missing !== undefined)(`in a browser${missing === undefined ? ''
     await context.close();
   });
 
+  // Guard: a store that is closed gives up the lock that says that its page is there.
+  test('recordings of a client that is closed are taken up by the next one on the same page', async () => {
+    const on = await open();
+    const counts = await on.evaluate(
+      async ([{ browserStore }]) => {
+        const [first, second] = [browserStore({ name: 'parley-closed' }), browserStore({ name: 'parley-closed' })];
+        const segment = (index: number) => ({
+          ...{ conversationId: 'c', voiceSessionId: 's', index, isLast: false, format: 'webm' as const },
+          data: new Uint8Array([index]),
+        });
+        await first.put(segment(0));
+        const before = (await second.list()).length;
+        first.close?.();
+        // What the recorder lets go of last.
+        await first.put(segment(1));
+        let after = 0;
+        for (let tries = 0; after < 2 && tries < 100; tries++) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          after = (await second.list()).length;
+        }
+        return [before, after];
+      },
+      [await parts(on)] as const,
+    );
+    expect(counts).toEqual([0, 2]);
+  });
+
   test.each(['is missing', 'throws', 'fails'] as const)(
     'where IndexedDB %s they live as long as the page',
     async (how) => {

@@ -9,6 +9,9 @@ import { SignIn, type SignInFailure } from './session/sign-in.tsx';
 import { useWake } from './session/wake.ts';
 import { Workspace } from './workspace.tsx';
 
+/** How long it may take to learn whether a credential is good, in milliseconds. */
+const patienceMs = 20_000;
+
 type State =
   | { state: 'out'; failure?: SignInFailure }
   | { state: 'checking' }
@@ -30,7 +33,8 @@ async function enter(prepare: () => Promise<void> | void): Promise<State> {
   try {
     await prepare();
     next = entered();
-    if (next.state === 'in') await next.parley.trpc.account.me.query();
+    if (next.state === 'in')
+      await next.parley.trpc.account.me.query(undefined, { signal: AbortSignal.timeout(patienceMs) });
     return next;
   } catch (cause) {
     if (next?.state === 'in') void next.parley.close();
