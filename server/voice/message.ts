@@ -9,6 +9,7 @@ import { limits } from '@parley/shared/limits';
 import { ParleyError } from '@parley/shared/reason';
 import type { SendVoiceMessageInput } from '@parley/shared/voice';
 import type { Sound } from '../speech/port.ts';
+import { requestHash } from '../turn/accept.ts';
 import { publish } from '../turn/publish.ts';
 import { type Sent, submit } from '../turn/send.ts';
 import { errorName } from '../turn/verdict.ts';
@@ -32,8 +33,9 @@ export async function sendVoiceMessage(
   const conversation = await getConversation(db, owner, input.conversationId);
   const known = await findOwnTurn(db, owner, turnId);
   if (known) {
-    // The recording counts, not what another transcription of it would say.
-    if (known.conversation_id !== conversation.id || known.request.audio !== audio)
+    const { speak } = input;
+    const request = { parts: [], audio, ...(speak !== undefined && { speak }) };
+    if (!known.request_hash.equals(requestHash({ conversationId: conversation.id, request, retryOf: null })))
       throw new ParleyError('IDEMPOTENCY_CONFLICT');
     const message = known.user_message_id ? await findMessage(db, known.user_message_id) : undefined;
     return { turn: known, message: message ?? null, duplicate: true, voiceSessionId: turnId };

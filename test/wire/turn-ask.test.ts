@@ -43,6 +43,18 @@ describe('turns.ask', () => {
     }
   });
 
+  // Guard: Han characters tell a language that no profile names.
+  it('is in the language of what was written where no profile tells it, as the event is', async () => {
+    const li = await app.trpc('li');
+    const { id: conversationId } = await li.conversations.create.mutate({});
+    const watched = watch(li, { conversationId });
+    await watched.started;
+    app.provider.script(refusal(500));
+    const { reply, turn } = await li.turns.ask.mutate({ conversationId, parts: text('你好') });
+    const failed = await watched.first('turn.failed', turn.id);
+    expect([reply.parts, failed.message]).toEqual([text('对话服务暂时不可用。'), '对话服务暂时不可用。']);
+  });
+
   it.each([
     ['ends without a finish reason', stream(piece('Half'), done), 'MODEL_INCOMPLETE'],
     ['ends in mid-reply', stream(piece('Half')), 'MODEL_INCOMPLETE'],
@@ -88,6 +100,8 @@ describe('turns.retry', () => {
 
     const retried = await ada.turns.retry.mutate({ turnId: failed.turn.id });
     expect(retried).toMatchObject({ userMessageId: failed.userMessage.id, duplicate: false });
+    // Told of like any turn, too.
+    expect(retried).toMatchObject({ id: retried.turnId, conversationId, status: 'running', retryOf: failed.turn.id });
     expect(retried.turnId).not.toBe(failed.turn.id);
     expect((await watched.end(retried.turnId)).type).toBe('turn.completed');
     expect(await ada.turns.get.query({ turnId: retried.turnId })).toMatchObject({

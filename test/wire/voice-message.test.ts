@@ -109,6 +109,8 @@ describe('a whole recording', () => {
     // It is known by its bytes, not by what would be understood of them now.
     expect(service.heard(3)).toHaveLength(asked);
     expect(await reasonOf(send(4))).toBe('IDEMPOTENCY_CONFLICT');
+    const aloud = ada.voice.sendMessage.mutate({ conversationId, turnId, ...spoken(3), speak: { voice: 'other' } });
+    expect(await reasonOf(aloud)).toBe('IDEMPOTENCY_CONFLICT');
     const { id } = await ada.conversations.create.mutate({});
     const elsewhere = ada.voice.sendMessage.mutate({ conversationId: id, turnId, ...spoken(3) });
     expect(await reasonOf(elsewhere)).toBe('IDEMPOTENCY_CONFLICT');

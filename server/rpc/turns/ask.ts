@@ -1,8 +1,10 @@
 import { getConversation } from '@parley/db/repository/conversation';
 import { toMessage } from '@parley/db/repository/message';
+import { textOf } from '@parley/shared/message';
 import { ParleyError } from '@parley/shared/reason';
 import { type Answer, sendTurnInput } from '@parley/shared/turn';
 import { waitForEnd } from '../../turn/interrupt.ts';
+import { isChinese } from '../../turn/locale.ts';
 import { sendTurn } from '../../turn/send.ts';
 import { replyTo } from '../../turn/spoken.ts';
 import { speaking } from '../guard.ts';
@@ -19,5 +21,7 @@ export const ask = speaking.input(sendTurnInput).mutation(async ({ ctx, input, s
     await getConversation(app.db, ctx.owner, input.conversationId);
     throw new ParleyError('UNAVAILABLE');
   }
-  return { userMessage: toMessage(sent.message), ...(await replyTo(app.db, turn, ctx.session.locale)) };
+  const userMessage = toMessage(sent.message);
+  const isToldByText = ctx.principal.locale === null && isChinese(textOf(userMessage.parts));
+  return { userMessage, ...(await replyTo(app.db, turn, isToldByText ? 'zh' : ctx.session.locale)) };
 });
