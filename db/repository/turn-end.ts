@@ -53,12 +53,14 @@ export async function dropQueued(trx: Transaction<Database>, id: string): Promis
     .executeTakeFirst();
 }
 
-export async function markAnnounced(db: Kysely<Database>, ids: readonly string[]): Promise<void> {
-  await db
+/** False when there is no such turn any more. */
+export async function markAnnounced(db: Kysely<Database>, id: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
     .updateTable('turns')
     .set({ announced: true })
-    .where('id', 'in', [...ids])
-    .execute();
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** Asks a turn's owner, whoever it is, to stop it. */

@@ -82,7 +82,11 @@ async function wire(
   logger: Logger,
   { replica, db, redis, databasePool }: Stores,
 ): Promise<Running> {
-  const store: LogStore = redis ? new RedisLog(redis) : new MemoryLog();
+  const onState = (lost: Error | undefined): void => {
+    if (lost) logger.warn({ error: lost.name }, 'Redis lost');
+    else logger.info({}, 'Redis is back');
+  };
+  const store: LogStore = redis ? new RedisLog(redis, { onState }) : new MemoryLog();
   const feed = new Feed(store);
   const page = createMetrics(
     {
@@ -171,15 +175,16 @@ async function wire(
     async checkReady() {
       if (draining) throw new Error('draining');
       if (!log.healthy()) throw new Error('the event log cannot be reached');
+      // The log learns that Redis is gone only when it is used.
+      await redis?.command.ping();
       await db.selectFrom('tenants').select('id').limit(1).execute();
     },
     async drain() {
       draining = true;
-      await takeover.stop();
       const patience = AbortSignal.timeout(config.drainMs);
       const late = new Promise<void>((resolve) => patience.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([runner.idle(), late]);
-      await runner.stopAll('handover');
+      await Promise.race([takeover.stop().then(() => runner.idle()), late]);
+      await runner.leave();
     },
     async close() {
       draining = true;
@@ -187,7 +192,7 @@ async function wire(
       feed.endAll();
       await takeover.stop();
       await voice.close();
-      await runner.stopAll('handover');
+      await runner.leave();
       await speech.close();
       await listener.close();
       await sweep.stop();

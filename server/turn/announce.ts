@@ -9,6 +9,7 @@ import { Encoded } from '../live/encode.ts';
 import { Fenced } from '../live/port.ts';
 import { checkpoint } from './checkpoint.ts';
 import type { TurnPorts } from './ports.ts';
+import { retract } from './publish.ts';
 
 export function saved(row: MessageRow, at: number): Event {
   const message = inEvent(toMessage(row));
@@ -72,7 +73,7 @@ function unspoken({ input, user_message_id, request }: TurnRow): { voiceSessionI
  * `bubbles`: the answer as it was delivered, for a log that has lost it.
  */
 export async function announceEnd(
-  ports: Pick<TurnPorts, 'db' | 'log'>,
+  ports: Pick<TurnPorts, 'db' | 'log' | 'history'>,
   { turn, message }: { turn: TurnRow; message: MessageRow | null },
   locale: Locale,
   bubbles: readonly string[] = [],
@@ -82,7 +83,7 @@ export async function announceEnd(
 
 /** The same for a turn that never ran, of which nothing has been told yet: all of its events at once. */
 export async function announceUnrun(
-  ports: Pick<TurnPorts, 'db' | 'log'>,
+  ports: Pick<TurnPorts, 'db' | 'log' | 'history'>,
   turn: TurnRow,
   locale: Locale,
 ): Promise<void> {
@@ -91,7 +92,7 @@ export async function announceUnrun(
 }
 
 async function announce(
-  ports: Pick<TurnPorts, 'db' | 'log'>,
+  ports: Pick<TurnPorts, 'db' | 'log' | 'history'>,
   turn: TurnRow,
   events: readonly Event[],
   bubbles: readonly string[] = [],
@@ -109,5 +110,6 @@ async function announce(
     if (!(error instanceof Fenced)) throw error;
   }
   checkpoint('terminal.after', turn.id);
-  await markAnnounced(ports.db, [turn.id]);
+  const isThere = await markAnnounced(ports.db, turn.id);
+  if (!isThere) await retract(ports, turn.conversation_id);
 }

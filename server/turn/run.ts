@@ -10,8 +10,9 @@ import { checkpoint } from './checkpoint.ts';
 import type { Leases } from './lease.ts';
 import type { TurnPorts } from './ports.ts';
 import type { ProgressWriter } from './progress.ts';
+import { retract } from './publish.ts';
 import { isFenced, Recorder } from './recorder.ts';
-import { type Outcome, type Settled, settle } from './settle.ts';
+import { type Claim, type Outcome, type Settled, settle } from './settle.ts';
 import type { Speaker } from './speak.ts';
 import { type StopKind, Stopped } from './stop.ts';
 import { recordingMetrics, speechMetrics, Timing } from './timing.ts';
@@ -34,8 +35,8 @@ export interface Claimed {
 
 export interface RunOptions {
   claimed: Claimed;
-  /** For the turn that waits behind it. */
-  claim: { replica: string; leaseMs: number };
+  /** For the turn that waits behind it, once it has ended; none where another replica is to run that. */
+  claim: () => Claim | undefined;
   /** Aborted with `Stopped` to stop the turn; also by the run itself when nothing can be appended any more. */
   abort: AbortController;
   leases: Leases;
@@ -105,7 +106,10 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
   if (speaker && (failure !== undefined || abort.signal.aborted)) hush(turn, recorder, speaker);
   const { stopped, fault } = await howStopped(recorder, abort.signal);
   if (timing.firstDeltaMs !== undefined) ports.metrics.firstDelta(timing.firstDeltaMs / 1000);
-  if (stopped === 'lost') return undefined;
+  if (stopped === 'lost') {
+    await retract(ports, turn.conversation_id);
+    return undefined;
+  }
   if (stopped === 'deleted' || (stopped === 'handover' && recorder.bubbles.length === 0)) {
     await releaseLease(ports.db, turn);
     return undefined;
@@ -123,9 +127,10 @@ export async function runTurn(ports: TurnPorts, options: RunOptions): Promise<En
   const speechAttachmentId = speaker && (await keep(ports, turn, speaker));
   if (speechAttachmentId !== undefined) outcome.speechAttachmentId = speechAttachmentId;
   checkpoint('settle.before', turn.id);
-  const settlement = await settle(ports.db, turn, outcome, options.claim);
+  const settlement = await settle(ports.db, turn, outcome, options.claim());
   if (settlement.kind !== 'settled') {
     if (speechAttachmentId !== undefined) await discard(ports, turn, speechAttachmentId);
+    await retract(ports, turn.conversation_id);
     return undefined;
   }
   checkpoint('settle.committed', turn.id);

@@ -23,6 +23,7 @@ export class TurnRunner {
   readonly #ports: TurnPorts;
   readonly #progress: ProgressWriter;
   readonly #running = new Map<string, Running>();
+  #isLeaving = false;
 
   constructor(ports: TurnPorts) {
     this.#ports = ports;
@@ -83,8 +84,10 @@ export class TurnRunner {
     return running?.hush?.() ?? false;
   }
 
-  async stopAll(kind: StopKind): Promise<void> {
-    await Promise.all([...this.#running.keys()].map((id) => this.stop(id, kind)));
+  /** Hands over what runs here, and what waits behind it: this replica starts nothing any more. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    await Promise.all([...this.#running.keys()].map((id) => this.stop(id, 'handover')));
   }
 
   async idle(): Promise<void> {
@@ -95,7 +98,7 @@ export class TurnRunner {
     const { turn } = claimed;
     const ended = await runTurn(this.#ports, {
       claimed,
-      claim: this.claim,
+      claim: () => (this.#isLeaving ? undefined : this.claim),
       abort,
       leases: this.leases,
       progress: this.#progress,

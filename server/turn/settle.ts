@@ -44,6 +44,12 @@ const messageStatus: Record<Outcome['status'], MessageStatus> = {
   failed: 'failed',
 };
 
+/** Who is to run the turn that waited, and for how long without a sign of life. */
+export interface Claim {
+  replica: string;
+  leaseMs: number;
+}
+
 /**
  * Ends a turn in one transaction: its status, the agent's message if anything was said, and the turn that waited behind it.
  * An unclear commit is settled by the message's id. Tries again, within bounds, while the database is away.
@@ -52,7 +58,7 @@ export async function settle(
   db: Db,
   turn: { id: string; generation: number; conversation_id: string },
   outcome: Outcome,
-  claim: { replica: string; leaseMs: number },
+  claim: Claim | undefined,
 ): Promise<Settlement> {
   const trace = TurnTrace.of(turn);
   const settling = trace?.start('settle');
@@ -72,7 +78,7 @@ async function settleClearly(
   db: Db,
   turn: { id: string; generation: number; conversation_id: string },
   outcome: Outcome,
-  claim: { replica: string; leaseMs: number },
+  claim: Claim | undefined,
 ): Promise<Settlement> {
   const messageId = newId();
   for (let attempt = 0; ; attempt++) {
@@ -89,7 +95,7 @@ async function settleOnce(
   db: Db,
   turn: { id: string; generation: number; conversation_id: string },
   outcome: Outcome,
-  claim: { replica: string; leaseMs: number },
+  claim: Claim | undefined,
   messageId: string,
 ): Promise<Settlement> {
   const claimedAt = performance.now();
@@ -117,7 +123,7 @@ async function settleOnce(
       if (!row || !ours) return { kind: 'fenced' };
       const message = agentMessageId ? await findMessage(trx, agentMessageId) : undefined;
       const running = await findRunning(trx, turn.conversation_id);
-      const next = running?.owner === claim.replica ? running : undefined;
+      const next = running && running.owner === claim?.replica ? running : undefined;
       const waited = next?.user_message_id ? await findMessage(trx, next.user_message_id) : undefined;
       return {
         kind: 'settled',
@@ -143,7 +149,8 @@ async function settleOnce(
         })
       : null;
     if (agentMessageId && ended.input === 'voice') await linkAnswer(trx, turn.id, agentMessageId);
-    const promoted = conversation.status === 'active' ? await promoteNext(trx, turn.conversation_id, claim) : undefined;
+    const goesOn = claim && conversation.status === 'active';
+    const promoted = goesOn ? await promoteNext(trx, turn.conversation_id, claim) : undefined;
     const moved = promoted?.user_message_id
       ? await moveToEnd(trx, turn.conversation_id, promoted.user_message_id)
       : null;

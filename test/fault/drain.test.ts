@@ -192,8 +192,8 @@ describe('a replica that is told to leave', () => {
     }
   });
 
-  // Guard: `stopAll('handover')` after DRAIN_MS; the lease is given back at once.
-  it('hands over what has said nothing, and keeps what was said of what does not end', async () => {
+  // Guards: `leave` after DRAIN_MS; the lease is given back at once; who leaves starts nothing that waited.
+  it('hands over what has said nothing and what waits, and keeps what was said of what does not end', async () => {
     const leaving = await crew.start({ DRAIN_MS: '300', LEASE_MS: '60000' });
     const staying = await crew.start();
     const silent = await crew.conversation(leaving);
@@ -208,7 +208,14 @@ describe('a replica that is told to leave', () => {
       await expect.poll(() => crew.provider.requests.length, { timeout: 10_000 }).toBe(asked + i + 1);
     }
     await watchers[1]?.find((event) => event.type === 'agent.delta');
+    const waiting = crew.message(talking, 'and then', { onBusy: 'queue' });
+    await waiting.to(leaving);
+    // Whoever asks next is held until the replica has left.
+    const late = gate();
+    crew.provider.script(answer('Late, ', late, 'but whole.'));
     expect(await leaving.terminate()).toBe(0);
+    late.release();
+    expect(await watchers[1]?.end(waiting.turnId)).toMatchObject({ type: 'turn.completed' });
     const ends = await Promise.all(watchers.map((watcher, i) => watcher.end(messages[i]?.turnId ?? '')));
     expect(ends[0]?.type).toBe('turn.completed');
     expect(ends[1]).toMatchObject({ type: 'turn.failed', code: 'OWNER_LOST', retryable: true });

@@ -122,6 +122,16 @@ describe('Redis', () => {
     await crew.judge();
   });
 
+  it('gone while nobody asks anything of it: a replica is not ready, until it is back (guard: readiness asks Redis itself)', async () => {
+    const ready = async () => (await fetch(`${near.url}/readyz`)).status;
+    expect(await ready()).toBe(200);
+    redis.kill('SIGKILL');
+    await redis.exited;
+    await expect.poll(ready).toBe(503);
+    redis = await startRedis({ port: redis.port });
+    await expect.poll(ready, { timeout: 10_000 }).toBe(200);
+  });
+
   it('silent while a conversation is deleted: that is answered, and done when it is back (guards: a deletion does not fail of what can be finished later; the sweep tells before it erases)', {
     timeout: 60_000,
   }, async () => {
