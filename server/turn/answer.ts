@@ -7,6 +7,7 @@ import { emptyProfile } from '@parley/shared/account';
 import { type Locale, localeOf } from '@parley/shared/explain';
 import { textOf } from '@parley/shared/message';
 import { ModelError } from '../model/port.ts';
+import { isChinese } from './locale.ts';
 import { pastOf } from './past.ts';
 import type { TurnPorts } from './ports.ts';
 import { buildPrompt } from './prompt.ts';
@@ -41,9 +42,6 @@ export interface AnswerOptions {
   onLocale: (locale: Locale) => void;
 }
 
-/** Han characters: what a user writes tells more than a locale that was never set. */
-const han = /\p{Script=Han}/u;
-
 /**
  * Streams the model's answer to a turn into the recorder, as deltas and as sentences. Returns when the model has finished;
  * whatever it throws, all that the model gave before has been pushed.
@@ -62,7 +60,7 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     ports.history.read(turn.conversation_id, seen.before),
   ]);
   const written = message ? textOf(message.parts) : '';
-  const spoken = user?.locale ?? assistant?.language ?? (han.test(written) ? 'zh' : 'en');
+  const spoken = user?.locale ?? assistant?.language ?? (isChinese(written) ? 'zh' : 'en');
   options.onLocale(localeOf(spoken));
   signal.throwIfAborted();
 
@@ -75,8 +73,9 @@ export async function answer(ports: TurnPorts, options: AnswerOptions): Promise<
     await speaker?.end();
     return;
   }
-  // Nothing else was open when a turn was accepted here to run at once.
-  const before = await pastOf(ports.db, { turn, message, alone: options.seen !== undefined }, history.messages);
+  // Nothing else was open when a turn was accepted here to run at once, and nothing has been said since.
+  const alone = options.seen !== undefined && history.revision <= seen.revision;
+  const before = await pastOf(ports.db, { turn, message, alone }, history.messages);
   const prompt = buildPrompt({
     assistant: assistant?.system_prompt
       ? { systemPrompt: assistant.system_prompt, language: assistant.language }

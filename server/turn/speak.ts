@@ -74,10 +74,16 @@ export class Speaker {
   #tts = 0;
   #characters = 0;
 
+  readonly #wakeAll = (): void => {
+    this.#makeRoom();
+    this.#wakeSender();
+    for (const job of this.#jobs) job.wake();
+  };
+
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    this.#signal.addEventListener('abort', () => this.#wakeAll(), { once: true });
+    this.#signal.addEventListener('abort', this.#wakeAll, { once: true });
   }
 
   /** Characters that were given to the synthesizer. */
@@ -121,6 +127,8 @@ export class Speaker {
       await this.#sent;
     } finally {
       this.#patience.close();
+      // A signal that combines others is kept for as long as somebody listens to it.
+      this.#signal.removeEventListener('abort', this.#wakeAll);
     }
   }
 
@@ -270,12 +278,6 @@ export class Speaker {
     const waiting = this.#room;
     this.#room = [];
     for (const resolve of waiting) resolve();
-  }
-
-  #wakeAll(): void {
-    this.#makeRoom();
-    this.#wakeSender();
-    for (const job of this.#jobs) job.wake();
   }
 }
 

@@ -109,7 +109,8 @@ export class TranscriptionQueue {
     const { db } = this.#ports.turns;
     const deletion = this.#ports.deletions.watch(segment.session.conversationId);
     const signal = AbortSignal.any([this.#abort.signal, deletion.signal, AbortSignal.timeout(segmentMs)]);
-    signal.addEventListener('abort', () => segment.held?.drop(), { once: true });
+    const drop = (): void => segment.held?.drop();
+    signal.addEventListener('abort', drop, { once: true });
     const interim = new Interim(async (text) => {
       if (!deletion.signal.aborted) await this.#tell(segment, text);
     });
@@ -121,7 +122,9 @@ export class TranscriptionQueue {
       this.#report(error);
       result = { status: 'failed', text: null, durationMs: null, sttMs: 0 };
     } finally {
-      segment.held?.drop();
+      drop();
+      // Else the sound is kept until the signal's time is over.
+      signal.removeEventListener('abort', drop);
       deletion.end();
       await interim.end();
     }

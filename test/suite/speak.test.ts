@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { SpeechError, type Synthesizer } from '@parley/server/speech/port';
 import { Speaker } from '@parley/server/turn/speak';
 import type { Event, EventOf } from '@parley/shared/event';
@@ -131,6 +133,24 @@ describe('speaking ahead', () => {
     expect(speaker.silence()).toBe(false);
     while (synthesizer.running > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(synthesizer.closed).toBeLessThanOrEqual(3);
+  });
+
+  // Guard: who has ended no longer listens to the turn's signal.
+  it('is kept by nothing when it has ended', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: unknown = runInNewContext('gc');
+    const said = async () => {
+      const { speaker } = speak([{ pieces: [100], slowness: 1, fails: false }], new AbortController().signal);
+      speaker.say({ sentence: 0, bubble: 0, text: 'Sentence 0. ' });
+      await speaker.end();
+      return new WeakRef(speaker);
+    };
+    const ended = await Promise.all(Array.from({ length: 8 }, said));
+    const kept = (): number => {
+      if (typeof collectGarbage === 'function') collectGarbage();
+      return ended.filter((one) => one.deref()).length;
+    };
+    await expect.poll(kept).toBe(0);
   });
 
   it('ends when the turn is stopped', async () => {
