@@ -1,4 +1,5 @@
 import { DataFolderInUse, EmbeddedUnavailable } from '@parley/db/embedded-failure';
+import { failureReason } from '@parley/db/failure';
 import { decide } from './config.ts';
 import { BadEnvironment, readEnvironment } from './env.ts';
 import { createLogger } from './log.ts';
@@ -18,6 +19,8 @@ function explainFailure(error: unknown): string {
   // A start waits for no other connection.
   const failures = failedConnections(error);
   if (failures !== '') return `cannot start: DATABASE_URL cannot be reached: ${failures}`;
+  if (error instanceof Error && process.env.DATABASE_URL && failureReason(error) !== undefined)
+    return `cannot start: DATABASE_URL: ${error.message.split('\n')[0]}`;
   if (error instanceof Error && 'code' in error && 'port' in error) {
     if (error.code === 'EADDRINUSE') return `port ${String(error.port)} is in use; set PORT to another one`;
     if (error.code === 'EACCES')

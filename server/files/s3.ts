@@ -19,8 +19,17 @@ export interface S3Location {
 /** Memory that one upload may take is two parts. S3 takes none under 5 MB. */
 const uploads = { partSize: 5 * 1024 * 1024, queueSize: 1 };
 
-/** Attempts, and milliseconds until a connection and until an answer. */
-const patience = { maxAttempts: 3, requestHandler: { connectionTimeout: 3_000, requestTimeout: 30_000 } };
+/** Attempts, and milliseconds until a connection, until an answer and between two pieces of it. */
+const patience = {
+  maxAttempts: 3,
+  requestHandler: {
+    connectionTimeout: 3_000,
+    requestTimeout: 30_000,
+    // Without this a request that is late is only spoken of.
+    throwOnRequestTimeout: true,
+    socketTimeout: 30_000,
+  },
+};
 
 /**
  * Reads `s3://bucket/prefix?region=…&endpoint=…`; a key and its secret may stand before the bucket as `key:secret@`.

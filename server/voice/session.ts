@@ -149,6 +149,9 @@ async function complete(
     if (error instanceof AlreadyDone) return;
     // A full queue, or a database that is away: the sweep looks again.
     if (error instanceof ParleyError && error.retryable) return;
+    // Whoever was told of its turn is told of its end too.
+    if (error instanceof ParleyError && error.reason === 'CONVERSATION_ENDED')
+      return await fail(ports, session, state, error.reason, {});
     if (error instanceof ParleyError) {
       await updateSession(ports.turns.db, session, { status: 'failed' });
       return;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -55,6 +55,18 @@ it('a start whose database has no address says which variable has that name', as
   expect(await withoutDatabase('elsewhere', failure)).toBe(
     'parley: cannot start: DATABASE_URL cannot be reached: getaddrinfo ENOTFOUND elsewhere\n',
   );
+});
+
+// Guard: what PostgreSQL itself refuses is said of the variable that names it.
+it('a start whose database is not there says which variable names it', async () => {
+  const { host, port, user } = inject('postgres');
+  const { code, output } = await outcome([path.join(root, 'server/boot/main.ts')], {
+    PORT: '0',
+    DATABASE_URL: `postgresql://${user}@localhost:${port}/nowhere?host=${encodeURIComponent(host)}`,
+    AUTH_JWT_SECRET: 'a secret of tests, as long as one has to be',
+    LOG_LEVEL: 'silent',
+  });
+  expect([code, output]).toEqual([1, 'parley: cannot start: DATABASE_URL: database "nowhere" does not exist\n']);
 });
 
 describe('where its packages do not run, a first start says so and installs nothing:', () => {

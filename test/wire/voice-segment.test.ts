@@ -263,6 +263,24 @@ describe('a recording that cannot become a turn', () => {
     expect(watched.all('transcript.final')[0]?.text).toBe(said(0, 2));
   });
 
+  // Guard: a recording that may not become a turn any more fails like any other.
+  it('whose conversation ends before it is understood fails with that reason', async () => {
+    const { watched, take, conversationId } = await begin();
+    const hold = gate();
+    service.hear(7, { steps: [hold], status: 503 });
+    const { turnId = '' } = await take.send(0, { sound: speech(7), isLast: true });
+    await expect.poll(() => service.heard(7).length).toBe(1);
+    await ada.conversations.end.mutate({ conversationId });
+    hold.release();
+    const { voiceSessionId } = take;
+    expect(await watched.end(turnId)).toMatchObject({
+      type: 'turn.failed',
+      code: 'CONVERSATION_ENDED',
+      voiceSessionId,
+    });
+    expect(await ada.turns.get.query({ turnId })).toMatchObject({ status: 'failed', code: 'CONVERSATION_ENDED' });
+  });
+
   it('is refused in a conversation that has ended', async () => {
     const { take, conversationId } = await begin();
     await take.send(0);
