@@ -1,4 +1,5 @@
 import {
+  createLocalJWKSet,
   createRemoteJWKSet,
   errors,
   type JWTVerifyGetKey,
@@ -33,8 +34,19 @@ export function remoteKeys(url: URL): KeySource {
   });
   let failure: { error: KeysUnreachable; until: number } | undefined;
 
+  /** Among the keys that are still good, while the issuer is left alone: a token with a strange one keeps nobody else out. */
+  const findKept = async (...[header, token, unreachable]: [...Parameters<JWTVerifyGetKey>, Error]) => {
+    const kept = remote.fresh ? remote.jwks() : undefined;
+    if (!kept) throw unreachable;
+    try {
+      return await createLocalJWKSet(kept)(header, token);
+    } catch (error) {
+      throw error instanceof errors.JWKSNoMatchingKey ? unreachable : error;
+    }
+  };
+
   const find: JWTVerifyGetKey = async (header, token) => {
-    if (failure && performance.now() < failure.until) throw failure.error;
+    if (failure && performance.now() < failure.until) return await findKept(header, token, failure.error);
     try {
       const key = await remote(header, token);
       failure = undefined;

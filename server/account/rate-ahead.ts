@@ -8,15 +8,22 @@ export interface Limiter {
 /** Names whose last count is remembered. */
 const most = 10_000;
 
+interface Count {
+  /** What the last answer said, and until when that holds. */
+  used: number;
+  until: number;
+  /** Counts whose answers have not come. */
+  open: number;
+}
+
 /**
- * Counts without a wait for those who are far from the limit: whose last count, of a window that still lasts, was below half of
- * it. Only one count of a name is ahead of its answer, so that a name which others use up meanwhile gets at most one over the
- * limit here.
+ * Counts without a wait for those who are far from the limit: who have used less than half of it in a window that still lasts,
+ * with what is under way. So nobody gets over the limit here; a name that others use up meanwhile may, by what was under way.
  */
 export class RateAhead {
   readonly #limiter: Limiter;
   readonly #half: number;
-  readonly #counts = new Map<string, { used: number; until: number }>();
+  readonly #counts = new Map<string, Count>();
 
   constructor(limiter: Limiter, points: number) {
     this.#limiter = limiter;
@@ -25,21 +32,29 @@ export class RateAhead {
 
   /** @throws RateLimiterRes when it is one too many */
   async consume(key: string): Promise<void> {
-    const last = this.#counts.get(key);
-    // The next one waits until this one has been answered.
-    this.#counts.delete(key);
-    const counting = this.#count(key);
-    if (last && last.used < this.#half && performance.now() < last.until) counting.catch(() => {});
+    const count = this.#counts.get(key) ?? { used: 0, until: 0, open: 0 };
+    const isFar = performance.now() < count.until && count.used + count.open < this.#half;
+    const counting = this.#count(key, count);
+    if (isFar) counting.catch(() => {});
     else await counting;
   }
 
-  async #count(key: string): Promise<void> {
-    const { consumedPoints, msBeforeNext } = await this.#limiter.consume(key);
-    this.#counts.set(key, { used: consumedPoints, until: performance.now() + msBeforeNext });
-    if (this.#counts.size <= most) return;
+  async #count(key: string, count: Count): Promise<void> {
+    this.#counts.set(key, count);
     for (const oldest of this.#counts.keys()) {
+      if (this.#counts.size <= most) break;
       this.#counts.delete(oldest);
-      return;
+    }
+    count.open++;
+    try {
+      const { consumedPoints, msBeforeNext } = await this.#limiter.consume(key);
+      count.used = consumedPoints;
+      count.until = performance.now() + msBeforeNext;
+    } catch (error) {
+      count.until = 0;
+      throw error;
+    } finally {
+      count.open--;
     }
   }
 }

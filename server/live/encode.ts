@@ -6,14 +6,15 @@ import type { Event } from '@parley/shared/event';
  * and the log, JSON with base64 for the others. Bytes are kept by reference.
  */
 export class Encoded {
-  readonly type: Event['type'];
+  /** Also one that only a newer build of the server knows. */
+  readonly type: string;
   /** JSON with `{"$bytes": length}` for each byte string. */
   readonly head: string;
   readonly bytes: readonly Uint8Array[];
   #text: string | undefined;
   #event: Event | undefined;
 
-  private constructor(type: Event['type'], head: string, bytes: readonly Uint8Array[], event: Event | undefined) {
+  private constructor(type: string, head: string, bytes: readonly Uint8Array[], event: Event | undefined) {
     this.type = type;
     this.head = head;
     this.bytes = bytes;
@@ -27,7 +28,7 @@ export class Encoded {
   }
 
   /** From the log. `type` is known to the log's own framing, so that an event is parsed only where one is needed. */
-  static stored(type: Event['type'], head: string, bytes: readonly Uint8Array[]): Encoded {
+  static stored(type: string, head: string, bytes: readonly Uint8Array[]): Encoded {
     return new Encoded(type, head, bytes, undefined);
   }
 

@@ -1,4 +1,4 @@
-import { type EventType, eventSchema } from '@parley/shared/event';
+import { eventSchema } from '@parley/shared/event';
 import { Encoded } from './encode.ts';
 import type { Batch, Position } from './port.ts';
 
@@ -12,7 +12,8 @@ import type { Batch, Position } from './port.ts';
  */
 const format = 1;
 
-const types = new Map<string, EventType>(eventSchema.options.map(({ shape }) => [shape.type.value, shape.type.value]));
+/** One string a type, however many events have it. */
+const types = new Map<string, string>(eventSchema.options.map(({ shape }) => [shape.type.value, shape.type.value]));
 
 export function encodeEvents(events: readonly Encoded[]): Buffer {
   let size = 5;
@@ -44,14 +45,15 @@ export function decodeEvents(data: Buffer): Encoded[] {
   if (data.length === 0) return [];
   if (data[0] !== format) throw new Error(`unknown format ${data[0]} in the event log`);
   const count = data.readUInt32BE(1);
-  const frames: { type: EventType; sizes: number[] }[] = [];
+  const frames: { type: string; sizes: number[] }[] = [];
   let at = 5;
   for (let i = 0; i < count; i++) {
     const typeLength = data.readUInt8(at);
     const parts = data.readUInt8(at + 1);
     at += 2;
-    const type = types.get(data.toString('latin1', at, at + typeLength));
-    if (type === undefined) throw new Error('unknown type of event in the event log');
+    // One that only a newer build knows is passed on as it is.
+    const name = data.toString('latin1', at, at + typeLength);
+    const type = types.get(name) ?? name;
     at += typeLength;
     const sizes: number[] = [];
     for (let part = 0; part <= parts; part++, at += 4) sizes.push(data.readUInt32BE(at));

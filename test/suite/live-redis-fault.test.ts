@@ -1,3 +1,4 @@
+import { Encoded } from '@parley/server/live/encode';
 import { eventId } from '@parley/server/live/id';
 import { Fenced } from '@parley/server/live/port';
 import { newId } from '@parley/shared/id';
@@ -70,6 +71,17 @@ describe('event log in a Redis that fails', () => {
     await both();
     await early.until(({ text }) => text === story.text);
     expect((await here.log.head(id)).running?.bubbles).toEqual([story.text]);
+  });
+
+  it('holds an event that only a newer build knows: it is passed on like any other (guard: a type is a name)', async () => {
+    const type = 'agent.mood';
+    const events = [Encoded.stored(type, JSON.stringify({ type, conversationId: id, at: 0 }), [])];
+    await here.log.append({ conversationId: id, events });
+    await story.tell(2);
+    await both();
+    await other.until(({ types }) => types.includes(type));
+    expect([own.gaps + other.gaps, there.log.healthy()]).toEqual([0, true]);
+    await story.end();
   });
 
   it('flushed twice: who joined a log that knew no turn does not go on without the beginning (guard: what a new log follows)', async () => {

@@ -10,7 +10,7 @@ import { makeKey, matches, parseKey } from '@parley/server/account/key';
 import { embeddedSecret } from '@parley/server/account/secret';
 import { type Claims, signToken, type Verifier, verifiersFor, verifyToken } from '@parley/server/account/token';
 import { exportJWK, exportSPKI, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 const secret = 'a secret of at least thirty-two bytes';
 const good = { sub: 'ann', tenant: 'acme', type: 'access' };
@@ -167,6 +167,30 @@ describe('a token by published keys', () => {
         reason: 'UNAUTHENTICATED',
         details: { cause: 'invalid' },
       });
+    }
+  });
+
+  // Guard: while the issuer is left alone, keys that are still good are looked at.
+  it('is good by a key that is known while a strange one cannot be looked up', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const whole = answer;
+    const verifiers = await trusting();
+    const token = await issue('ES256');
+    await verifyToken(token, verifiers);
+    // The keys are asked for again, at most every half a minute, for a token that none of them fits.
+    vi.setSystemTime(Date.now() + 31_000);
+    answer = () => ({ status: 500, body: '' });
+    try {
+      const strange = await new SignJWT({ ...good, iss: 'id', aud: 'parley', exp: 2e9 })
+        .setProtectedHeader({ alg: 'ES256', kid: 'strange' })
+        .sign(pairs.ES256.privateKey);
+      for (let i = 0; i < 2; i++) {
+        await expect(verifyToken(strange, verifiers)).rejects.toMatchObject({ reason: 'UNAVAILABLE' });
+        await expect(verifyToken(token, verifiers)).resolves.toMatchObject({ userId: 'ann' });
+      }
+    } finally {
+      answer = whole;
     }
   });
 
