@@ -5,6 +5,7 @@ import { textOf } from '@parley/shared/message';
 export class Screen {
   /** The bubble that is being written, of which turn. */
   #open: { turnId: string; bubble: number } | undefined;
+  #title: string | undefined;
 
   /** What to write for this event, often nothing. */
   show(event: Event): string {
@@ -22,7 +23,7 @@ export class Screen {
       case 'turn.failed':
         return this.#line(`⚠ ${event.message} (${event.code})`);
       case 'conversation.updated':
-        return this.#line(`title  ${event.conversation.title ?? ''}`);
+        return this.#titled(event.conversation.title);
       case 'conversation.ended':
         return this.#line('the conversation has ended');
       case 'conversation.deleted':
@@ -36,6 +37,13 @@ export class Screen {
       default:
         return '';
     }
+  }
+
+  /** Of a conversation other things change too. */
+  #titled(title: string | null): string {
+    if (title === null || title === this.#title) return '';
+    this.#title = title;
+    return this.#line(`title  ${title}`);
   }
 
   #delta(turnId: string, bubble: number, text: string): string {
