@@ -13,13 +13,16 @@ function refuse(message: string): never {
   process.exit(1);
 }
 
+/** Whether the database is somebody else's, once that has been read. */
+let isGiven = false;
+
 function explainFailure(error: unknown): string {
   if (error instanceof BadEnvironment || error instanceof DataFolderInUse || error instanceof EmbeddedUnavailable)
     return error.message;
   // A start waits for no other connection.
   const failures = failedConnections(error);
   if (failures !== '') return `cannot start: DATABASE_URL cannot be reached: ${failures}`;
-  if (error instanceof Error && process.env.DATABASE_URL && failureReason(error) !== undefined)
+  if (error instanceof Error && isGiven && failureReason(error) !== undefined)
     return `cannot start: DATABASE_URL: ${error.message.split('\n')[0]}`;
   if (error instanceof Error && 'code' in error && 'port' in error) {
     if (error.code === 'EADDRINUSE') return `port ${String(error.port)} is in use; set PORT to another one`;
@@ -47,6 +50,7 @@ onParentGone(() => leave());
 
 try {
   const config = decide(readEnvironment(), process.stdout.isTTY);
+  isGiven = config.database.mode !== 'embedded';
   const logger = createLogger({ level: config.logLevel });
   const server = await serve(config, logger, consoleBuilt());
   output.write(`parley listening on ${server.url}\n`);
