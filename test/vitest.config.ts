@@ -38,11 +38,24 @@ class LongFirst extends BaseSequencer {
       return project.config.isolate ? long.length : long.length + 1;
     };
     const sorted = await super.sort(files);
-    const order = sorted.filter(({ moduleId }) => !quiet.has(moduleId)).sort((one, other) => rank(one) - rank(other));
+    const ranked = sorted.filter(({ moduleId }) => !quiet.has(moduleId)).sort((one, other) => rank(one) - rank(other));
+    // Those of faults wait for leases: side by side they would leave the processors idle.
+    const order = alternated(
+      ranked.filter((file) => rank(file) === 0),
+      ranked.filter((file) => rank(file) > 0),
+    );
     const patient = sorted.filter(({ moduleId }) => quiet.has(moduleId));
     for (const [index, file] of patient.entries()) order.splice(2 + 3 * index, 0, file);
     return order;
   }
+}
+
+/** One of each in turn, and then the rest. */
+function alternated<T>(some: readonly T[], others: readonly T[]): T[] {
+  return Array.from({ length: Math.max(some.length, others.length) }, (_, i) => i).flatMap((i) => [
+    ...some.slice(i, i + 1),
+    ...others.slice(i, i + 1),
+  ]);
 }
 
 /** What both kinds of files have in common. */
