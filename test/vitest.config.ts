@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const long = ['test/fault/', 'test/native/', 'test/browser/', 'test/example/', 'test/wire/cli'];
 /** What takes long and hardly a processor: one at a time beside those that do. */
 const quiet = new Set([
-  `${root}test/security/connection.test.ts`,
-  ...['cli-listen', 'client', 'client-loss', 'embedded', 'voice-stall'].map(
+  ...['connection', 'credential'].map((name) => `${root}test/security/${name}.test.ts`),
+  ...['cli-listen', 'client', 'client-loss', 'conversation-fault', 'embedded', 'voice-stall'].map(
     (name) => `${root}test/wire/${name}.test.ts`,
   ),
 ]);
@@ -20,10 +20,10 @@ const quiet = new Set([
  */
 const plain = [
   'test/law/*.test.ts',
-  'test/security/{attachment,audio,console-headers,console-sign-in,credential,input,request,tenancy,token}.test.ts',
+  'test/security/{attachment,audio,console-headers,console-sign-in,input,request,tenancy,token}.test.ts',
   'test/suite/{bubble,env,failure,few,frame,heard,history,id,live,live-redis,log,model-local*,prompt,reconcile,reduce}.test.ts',
   'test/suite/{client-parts,observable-native,playground-*,sentence,speakable,superjson-native,token,wire}.test.ts',
-  'test/wire/{attachment*,conversation*,export,http*,list,model-*,open,stock-transport,stream-events,turn-*}.test.ts',
+  'test/wire/{attachment*,conversation,conversation-delete,export,http*,list,model-*,open,stock-transport,stream-events,turn-*}.test.ts',
   'test/wire/{console-page,listen,playground,speech-synthesizer,speech-transcriber}.test.ts',
   'test/wire/trpc-{client,failure,http,limit,pump,push,socket}.test.ts',
   'test/wire/voice-{abandoned,bytes,cancel,delete,heard,kept,message,segment,speech,trace}.test.ts',
