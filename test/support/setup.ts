@@ -31,6 +31,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('chromium', chromium);
   return async () => {
     await Promise.all([postgres.stop(), redis.stop()]);
+    // Said once more at the end, where nobody overlooks it: a run that skips looks like one that passes.
+    for (const found of [redis.context, chromium])
+      if ('missing' in found) console.error(`tests were skipped: ${found.missing}`);
   };
 }
 
